@@ -1,4 +1,4 @@
-// Includes Catch2 2 (Debian 12) or Catch2 3 (Debian 13) under one name.
+// Includes the headers of Catch2 version 2 (Debian 12) or version 3 (Debian 13), whichever is installed.
 #pragma once
 
 #if __has_include(<catch2/catch_all.hpp>)

@@ -15,8 +15,10 @@
 namespace bench {
 namespace {
 
-constexpr std::size_t kWindow = 20'000;         // rows that are read and not deleted, at most
-constexpr std::size_t kMaxAtOnce = 4 * kBatch;  // rows in one delete, at most
+// The maximum number of rows that are read and not deleted.
+constexpr std::size_t kWindow = 20'000;
+// The maximum number of rows in one delete.
+constexpr std::size_t kMaxAtOnce = 4 * kBatch;
 
 rd_kafka_t* MakeProducer(const std::string& brokers) {
   rd_kafka_conf_t* const conf = rd_kafka_conf_new();
@@ -87,7 +89,8 @@ class Drainage {
       Batch* const batch = batches_.front();
       batches_.pop_front();
       lock.unlock();
-      // The batch may be deleted as soon as its last row has been sent, so the loop must not touch it after that.
+      // The batch may be deleted as soon as its last row has been sent, so the loop must not access the batch after
+      // that.
       const std::span<Row> rows(batch->rows);
       for (Row& row : rows) Send(row);
     }
@@ -161,7 +164,7 @@ class Drainage {
   std::condition_variable changed_;
   std::deque<Batch*> batches_;
   std::vector<long long> acked_;
-  std::size_t outstanding_ = 0;  // rows that are read and not deleted
+  std::size_t outstanding_ = 0;  // The number of rows that are read and not deleted.
   bool read_all_ = false;
   std::atomic<bool> finished_ = false;
 };

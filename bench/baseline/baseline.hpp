@@ -26,7 +26,7 @@ struct Row {
 };
 
 // The rows of one select. A subclass for each database owns the memory to which the rows point. The batch is deleted
-// with the delivery report of its last row; `left` is the number of rows that still wait for one.
+// with the delivery report of its last row; `left` is the number of rows whose report has not arrived.
 struct Batch {
   virtual ~Batch() = default;
   std::vector<Row> rows;
@@ -48,7 +48,7 @@ class Remover {
   virtual void Remove(std::span<const long long> ascending) = 0;
 };
 
-// Drains the outbox, then waits for a signal, so that the caller can read the resource usage of the process before it
+// Drains the outbox, then waits for a signal, so that the caller can read the resource usage of this process before it
 // ends.
 int Drain(Reader& reader, Remover& remover, const std::string& brokers);
 

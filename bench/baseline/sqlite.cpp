@@ -24,7 +24,7 @@ sqlite3_stmt* Prepare(sqlite3* db, const char* sql) {
   return statement;
 }
 
-// Copies the values, because those that SQLite returns are valid only until the next step.
+// A batch that owns copies of its values, because the values that SQLite returns are valid only until the next step.
 struct Rows : Batch {
   std::string arena;
 };

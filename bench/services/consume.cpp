@@ -1,4 +1,4 @@
-// Reads COUNT records of a topic and prints how many it read per second: consume HOW BROKERS TOPIC COUNT [DSN]
+// Reads COUNT records of a topic and prints the number of records per second: consume HOW BROKERS TOPIC COUNT [DSN]
 //   fill      writes the records instead: 200 bytes of payload, a key, and the headers of the relay
 //   bare      a loop around rd_kafka_consumer_poll that reads the payload
 //   headers   the same, and also finds the headers event_id and event_type
@@ -34,7 +34,7 @@ struct Task {
 class Meter {
  public:
   explicit Meter(std::int64_t count) : wanted_(count) {}
-  // Counts `more` records. True if all have been read; the first time this is so, it prints the rate.
+  // Counts `more` records. Returns true if all records have been read, and prints the rate when that happens.
   bool Add(std::int64_t more) {
     if (seen_ == 0) begun_ = Clock::now();
     seen_ += more;
@@ -89,7 +89,7 @@ void Fill(const Task& task) {
   rd_kafka_destroy(producer);
 }
 
-// A consumer that commits its offsets every second, as outbox::consumer::Consumer does.
+// Returns a consumer that commits its offsets every second, as outbox::consumer::Consumer does.
 rd_kafka_t* BareConsumer(const Task& task) {
   rd_kafka_t* const consumer = Make(RD_KAFKA_CONSUMER, {{"bootstrap.servers", task.brokers},
                                                         {"group.id", Group()},
@@ -108,7 +108,7 @@ std::uint64_t LookAt(const void* data, std::size_t size) {
   return size > 0 ? static_cast<const unsigned char*>(data)[size - 1] : 0;
 }
 
-// Sum of what was read, so that the compiler cannot remove the reading as unused.
+// A sum over everything that was read, so that the compiler cannot remove the reads as unused.
 std::atomic<std::uint64_t> sum = 0;
 
 std::string_view Header(const rd_kafka_message_t* message, const char* name) {

@@ -3,8 +3,8 @@
 //   records BROKERS TOPIC FIRST COUNT KEYS SIZE OFFSET...
 //
 // Reads each partition from its OFFSET (there is one per partition, in their order) to the end that the partition has
-// when this program starts. Expected are the events with the numbers FIRST to FIRST + COUNT - 1: each has a payload of
-// SIZE bytes that begins with its number, and the key "key-N", where N is the number modulo KEYS. Prints one JSON object
+// when this program starts. The expected events have the numbers FIRST to FIRST + COUNT - 1. Each has a payload of SIZE
+// bytes that begins with its number, and the key "key-N", where N is the number modulo KEYS. Prints one JSON object
 // with these counts:
 //   missing       events without a record
 //   copies        records of an event beyond its first one
@@ -79,8 +79,10 @@ class Checker {
   const std::int64_t first_, keys_;
   const std::size_t size_;
   std::vector<bool> seen_;
-  std::vector<std::int64_t> latest_;      // highest event number so far, by key; -1 before the first
-  std::vector<std::int32_t> partitions_;  // partition of the first record, by key; -1 before the first
+  // The highest event number so far, by key; -1 before the first record.
+  std::vector<std::int64_t> latest_;
+  // The partition of the first record, by key; -1 before the first record.
+  std::vector<std::int32_t> partitions_;
   std::int64_t copies_ = 0, out_of_order_ = 0, scattered_ = 0, foreign_ = 0;
 };
 

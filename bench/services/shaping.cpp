@@ -1,5 +1,5 @@
-// Measures what it costs to make records from rows: processor time for each event with a topic template and two headers, and for
-// each byte of a payload that is written as compact JSON. Needs no server.
+// Measures what it costs to make records from rows: the processor time for each event with a topic template and two
+// headers, and for each byte of a payload that is written as compact JSON. Needs no server.
 //
 //   bench-shaping [RUNS]
 //
@@ -24,7 +24,8 @@ struct Case {
   const char* name;
   config::ValueEncoding value;
   std::size_t payload_bytes;
-  bool by_byte;  // The result is the time for each byte of the payload, not for each event.
+  // True if the result is the time for each byte of the payload, and not for each event.
+  bool by_byte;
 };
 
 // Returns JSON as PostgreSQL writes jsonb, with a blank after each colon and comma.

@@ -1,5 +1,5 @@
 // Delays each fsync and fdatasync of a program by OUTBOX_FSYNC_US microseconds, to imitate a shared or remote disk. The
-// program loads it with LD_PRELOAD.
+// library is loaded into the program with LD_PRELOAD.
 #include <dlfcn.h>
 #include <unistd.h>
 

@@ -23,7 +23,7 @@ enum class OnExhausted { kBlock, kDeadLetter };
 struct Storage {
   std::string plugin;
   std::string plugin_path;     // Path of the plugin's file; "" = search by name.
-  std::string options = "{}";  // JSON object text, with marks of `secrets`. Only the plugin interprets it.
+  std::string options = "{}";  // Text of a JSON object, with marks of `secrets`. Only the plugin interprets it.
   std::shared_ptr<Secrets> secrets = std::make_shared<Secrets>();
 };
 
@@ -32,9 +32,9 @@ struct Plugins {
 };
 
 struct Publisher {
-  std::string type = "kafka";                // Or "stdout".
-  bool strict = false;                       // Keep only one request in flight.
-  bool strict_headers = false;               // Refuse numbers, true and false in headers; do not write them as text.
+  std::string type = "kafka";   // "kafka" or "stdout".
+  bool strict = false;          // True to keep only one request in flight.
+  bool strict_headers = false;  // True to refuse numbers, true and false in headers; false to write them as text.
   std::map<std::string, std::string> kafka;  // librdkafka's properties, checked against the allow-list.
   // Returns `kafka` with the current values of the secrets; files are read again. If a value is not valid for its
   // property, all properties keep the values that were returned before.
@@ -45,17 +45,18 @@ struct Publisher {
 struct FailurePolicy {
   std::uint32_t max_attempts = 10;
   OnExhausted on_exhausted = OnExhausted::kBlock;  // With ordering "none" the default is kDeadLetter.
-  Duration retry_backoff{1'000};                   // Doubles with each attempt, with jitter, up to max_retry_backoff.
+  // The first backoff. It doubles with each attempt, with jitter, up to max_retry_backoff.
+  Duration retry_backoff{1'000};
   Duration max_retry_backoff{300'000};
 };
 
 struct TopicPolicy {
-  std::string pattern;  // * matches any characters, ? matches one.
+  std::string pattern;  // The wildcard * matches any number of characters, ? matches one.
   FailurePolicy failures;
 };
 
 struct Relay {
-  std::string id;  // "" = made of host name, process id and a random part.
+  std::string id;  // "" = generated from host name, process id and a random part.
   std::uint32_t batch_size = 1000;
   Duration reserve_duration{15'000};
   Duration poll_interval{250};
@@ -65,9 +66,10 @@ struct Relay {
   std::uint32_t max_in_flight_events = 20'000;
   std::uint64_t max_in_flight_bytes = std::uint64_t{32} << 20;
   FailurePolicy failures;
-  std::vector<TopicPolicy> topics;    // The first one that matches a topic replaces `failures` for it.
-  Duration delivery_timeout{30'000};  // After this time without an answer, give up the connection and send again.
-  Duration storage_timeout{10'000};   // Limit for one call to the database.
+  std::vector<TopicPolicy> topics;  // The first policy that matches a topic replaces `failures` for that topic.
+  // Time without an answer after which the relay gives up the connection and sends again.
+  Duration delivery_timeout{30'000};
+  Duration storage_timeout{10'000};  // Upper limit for one call to the database.
   Duration shutdown_timeout{10'000};
 
   // Returns the JSON pointer of the first on_exhausted that is "dead_letter"; "" = none is.
@@ -100,7 +102,7 @@ struct Config {
   Log log;
   std::string effective_json;                // Every key with its value, secrets hidden; logged at start.
   std::vector<std::string> literal_secrets;  // JSON pointers of values that hold a secret in plain text.
-  std::vector<std::string> warnings;         // Logged at start.
+  std::vector<std::string> warnings;         // Warnings that are logged at start.
 };
 
 }  // namespace outbox::config

@@ -11,7 +11,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kMaxDepth = 32;  // Limited because writing JSON recurses.
+constexpr std::size_t kMaxDepth = 32;  // Greatest depth of nesting, limited because writing JSON recurses.
 
 // An iterator that feeds the parser and records how far it has read, which the parser's events do not report.
 struct Reader {
@@ -40,8 +40,8 @@ struct Reader {
 
 // Returns the reason from a text of the parser such as "[json.exception.parse_error.101] parse error at line 1, column
 // 2: syntax error while parsing value - invalid literal; last read: 'x'; expected ...". The part before the reason is
-// left out, because our message gives the position itself. So is the text that was read last if it is a string, because
-// it may be a password.
+// left out, because our message gives the position itself. The text that was read last is left out if it is a string,
+// because it may be a password.
 std::string Reason(std::string what) {
   if (const auto at = what.find(": "); at != std::string::npos) what.erase(0, at + 2);
   if (const auto at = what.find("; last read: '"); at != std::string::npos) {
@@ -161,7 +161,7 @@ class Builder : public nlohmann::json_sax<json> {
 
 void Problems::Add(const std::string& pointer, const std::string& text) {
   if (!places_.insert(pointer).second) return;
-  // A missing key has no line: use that of the object that should have it.
+  // A missing key has no line, so the line of the object that should contain the key is used.
   std::string holder = pointer;
   auto line = lines_.find(holder);
   while (line == lines_.end() && !holder.empty()) {
@@ -226,7 +226,7 @@ std::string Nearest(std::string_view word, const std::vector<std::string>& candi
         row[j + 1] = std::min({substituted, row[j] + 1, row[j + 1] + 1});
       }
     }
-    // The beginning of a candidate counts as one mistake: "linger" for "linger.ms".
+    // The beginning of a candidate counts as one mistake, such as "linger" for "linger.ms".
     const bool begun = word.size() >= 4 && candidate.compare(0, word.size(), word) == 0;
     const std::size_t distance = begun ? 1 : row.back();
     if (distance < best_distance) {

@@ -10,8 +10,8 @@
 
 namespace outbox::config {
 
-// Collects everything that is wrong with a configuration, and lists it in the order of the lines where these are known.
-// Keeps one mistake for each JSON pointer: later findings about the same pointer are consequences of the first.
+// Collects everything that is wrong with a configuration, and lists it in the order of the lines as far as they are
+// known. Keeps one mistake for each JSON pointer: later findings about the same pointer are consequences of the first.
 class Problems {
  public:
   explicit Problems(std::string origin) : origin_(std::move(origin)) {}
@@ -36,8 +36,8 @@ class Problems {
   std::vector<Problem> found_;
 };
 
-// Parses JSON with // and /* */ comments. Duplicate keys and nesting beyond 32 levels are problems too. The result is
-// meaningless if any problem was added.
+// Parses JSON with // and /* */ comments. Duplicate keys and nesting beyond 32 levels are reported as problems too. The
+// result must not be used if any problem was added.
 [[nodiscard]] nlohmann::json ParseDocument(std::string_view text, Problems& problems);
 
 // Returns pointer + "/" + key, with the key escaped as RFC 6901 requires.

@@ -57,7 +57,8 @@ json ShowKafka(const json& raw, const PropertyPolicy& policy) {
   return shown;
 }
 
-// "columns" is shown as it is: roles such as "key" are not secrets, though their names suggest it.
+// Returns the options with their secrets hidden. "columns" is shown unchanged: roles such as "key" are not secrets,
+// though their names suggest it.
 json ShowOptions(const json& options) {
   json shown = RedactValue("", options);
   if (options.is_object() && options.contains("columns")) shown["columns"] = options["columns"];

@@ -100,9 +100,9 @@ std::string EmbeddingProblem(const PropertyPolicy& policy, const std::string& na
   return {};
 }
 
-// Makes `secrets` hide what messages must not show of a property's value. The client library quotes single entries of
-// some lists; Clean() would not recognise an entry as a part of the secret, so the whole value and its parts are
-// hidden. A path is shown as the configuration has it, with the reference in place of the value, so that a message
+// Makes `secrets` hide those parts of a property's value that messages must not show. The client library quotes single
+// entries of some lists; Clean() would not recognise an entry as a part of the secret, so the whole value and its parts
+// are hidden. A path is shown as the configuration has it, with the reference in place of the value, so that a message
 // still names the file.
 void KeepOut(const PropertyPolicy& policy, const std::string& name, const std::string& marked, const std::string& value,
              Secrets& secrets, const Secrets::Values& values) {
@@ -148,7 +148,8 @@ class CurrentKafka {
   const std::shared_ptr<Secrets> secrets_;
 };
 
-// The client library stops at the first broker whose protocol is not security.protocol.
+// Adds a problem if the protocol of a broker is not security.protocol, because the client library stops at the first
+// such broker.
 void CheckProtocols(const PropertyPolicy& policy, Section& section, const std::map<std::string, std::string>& kafka) {
   const auto servers = kafka.find("bootstrap.servers");
   if (servers == kafka.end() || servers->second.find("://") == std::string::npos) return;

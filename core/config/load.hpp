@@ -10,14 +10,15 @@
 
 namespace outbox::config {
 
-// Reads and checks `file`. `policy` judges the properties under /publisher/kafka. REQUIRES: it lives as long as the
-// Config.
+// Reads and checks `file`. `policy` judges the properties under /publisher/kafka. REQUIRES: `policy` lives as long as
+// the Config.
 //
 // Errors: OUTBOX_BAD_CONFIG, with one line for each mistake, "file:line: /json/pointer: what is wrong; what was
 // expected"; kShortage if a file could not be read because a resource has run out.
 [[nodiscard]] Result<Config> Load(const std::filesystem::path& file, const PropertyPolicy& policy);
 
-// Does the same for `text`. `origin` is the file's name in messages; references to files are relative to its folder.
+// Checks `text` in the same way. `origin` is the file's name in messages; references to files are relative to its
+// folder.
 [[nodiscard]] Result<Config> Parse(std::string_view text, const std::filesystem::path& origin,
                                    const PropertyPolicy& policy);
 

@@ -44,7 +44,7 @@ const Choices<Encoded<ValueEncoding>> kValues = {{"text", {ValueEncoding::kText}
                                                  {"base64-url", {ValueEncoding::kBase64Url}},
                                                  {"hex", {ValueEncoding::kHex}}};
 
-// The names are the values of Debezium's properties.
+// The names are values of Debezium's properties, such as binary.handling.mode.
 const Choices<Types::Binary> kBinaries = {{"bytes", Types::Binary::kBytes},
                                           {"base64", Types::Binary::kBase64},
                                           {"base64-url-safe", Types::Binary::kBase64Url},
@@ -81,7 +81,7 @@ void ReadTypes(Section section, Types& out) {
   section.Finish();
 }
 
-// Returns false if `text` is not a template; the problem has then been added.
+// Returns true if `text` is a template; otherwise adds a problem and returns false.
 bool IsTemplate(Section& section, std::string_view key, const std::string& text) {
   const auto parsed = Template::Parse(text);
   if (!parsed.ok()) section.Complain(key, parsed.status().text());
@@ -116,7 +116,8 @@ void ReadNamed(Section& record, const char* key, const std::vector<std::string>&
   section.Finish();
 }
 
-// Headers may also be a list of {"name": NAME, "value": TEMPLATE}, in which the same name may occur several times.
+// Reads the headers. They may also be a list of {"name": NAME, "value": TEMPLATE}, in which a name may occur several
+// times.
 void ReadHeaders(Section& record, const std::vector<std::string>& names, Record& out) {
   const json* const headers = record.Raw("headers");
   if (headers == nullptr || !headers->is_array()) return ReadNamed(record, "headers", names, out.headers);
@@ -299,7 +300,7 @@ void CompleteRecord(Record& record, Storage& storage, Problems& problems) {
     if (const auto id = columns.find("id"); id != columns.end() && id->is_string())
       record.headers->push_back({"event_id", '{' + id->get<std::string>() + '}'});
   }
-  // Columns that the configuration names come first; the plugin reports what is wrong with them.
+  // Columns that the configuration names come first; the plugin reports mistakes in their names.
   json& named = options["record_columns"];
   if (named.is_null()) named = json::array();
   if (named.is_array())

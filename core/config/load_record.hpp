@@ -13,8 +13,9 @@ namespace outbox::config {
 // the envelope is taken from it.
 void ReadRecord(Section section, std::string_view file, Record& out);
 
-// Fills in from the profile what the section does not set. If rows are captured, also adds the columns to copy to the
-// plugin's options: "columns", by their roles, unless the configuration has it, and "record_columns".
+// Sets what the section leaves out to the defaults of the profile. If rows are captured, it also adds to the plugin's
+// options which columns are to be copied: "columns", by their roles, unless the configuration has it, and
+// "record_columns".
 void CompleteRecord(Record& record, Storage& storage, Problems& problems);
 
 // Returns every key of the section with its value, for the log.

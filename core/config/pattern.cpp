@@ -221,7 +221,7 @@ class PatternMatcher {
     return Repeat(step, index, at);
   }
 
-  // Tries the greatest number of repetitions first.
+  // Matches a step that may be repeated, and the steps after it. Tries the greatest number of repetitions first.
   bool Repeat(const Step& step, std::size_t index, std::size_t at) {
     std::vector<std::size_t> ends{at};
     while (step.many || ends.size() < 2) {

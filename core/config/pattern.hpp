@@ -18,7 +18,7 @@ class Pattern {
   // Compiles `regex`. Errors: OUTBOX_BAD_CONFIG, with the part of the expression that is not supported.
   [[nodiscard]] static Result<Pattern> Parse(std::string_view regex);
 
-  // Result of a match; kTooLong = given up after too many steps.
+  // The result of a match; kTooLong = the match was given up after too many steps.
   enum class Outcome : std::uint8_t { kMatches, kDiffers, kTooLong };
   // Matches the expression against the whole text. Sets `groups` to the texts of the groups; the first is the whole
   // text.
@@ -30,13 +30,13 @@ class Pattern {
  private:
   struct Step {
     enum class Kind : std::uint8_t { kCharacter, kOpen, kClose } kind;
-    // All members but `group` are used with kCharacter.
+    // All members except `group` are used only with kCharacter.
     std::bitset<256> bytes = {};  // The ASCII characters that match.
-    bool others = false;          // Any character beyond ASCII matches too.
-    bool line_ends = false;       // With `others`: characters beyond ASCII that end a line match too.
-    std::string literal = {};     // Not empty: only this character beyond ASCII matches.
+    bool others = false;          // True if characters beyond ASCII match too.
+    bool line_ends = false;       // With `others`: true if characters beyond ASCII that end a line match too.
+    std::string literal = {};     // The only character beyond ASCII that matches; "" = `others` decides.
     std::size_t min = 1;          // Minimum number of characters, 0 or 1.
-    bool many = false;            // More than one character may match.
+    bool many = false;            // True if more than one character may match.
     std::size_t group = 0;        // With kOpen and kClose: number of the group; 0 = not captured.
   };
   friend class PatternParser;
@@ -52,11 +52,11 @@ struct Replacement {
   struct Piece {
     std::string literal;  // Text before the group.
     std::size_t group = 0;
-    bool is_end = false;  // The last piece has no group.
+    bool is_end = false;  // True for the last piece, which has no group.
   };
   std::vector<Piece> pieces;
 
-  // Errors: OUTBOX_BAD_CONFIG if `text` refers to a group that the pattern does not have.
+  // Parses a replacement. Errors: OUTBOX_BAD_CONFIG if `text` refers to a group that the pattern does not have.
   [[nodiscard]] static Result<Replacement> Parse(std::string_view text, const Pattern& pattern);
 };
 

@@ -17,11 +17,11 @@ struct Profile {
   std::vector<std::pair<std::string_view, std::string_view>> columns;
   std::string_view topic;
   std::vector<NamedText> headers;
-  bool debezium = false;  // Write values of columns as Debezium does (record/column_text.hpp).
+  bool debezium = false;  // True to write values of columns as Debezium does (record/column_text.hpp).
 };
 
 [[nodiscard]] const std::vector<Profile>& Profiles();
-// Returns nullptr if there is no profile of this name.
+// Returns the profile of this name; nullptr = there is none.
 [[nodiscard]] const Profile* FindProfile(std::string_view name);
 
 }  // namespace outbox::config

@@ -1,5 +1,5 @@
-// What the configuration needs to know about the properties of the publisher's client library. This folder does not
-// depend on the library itself: the caller that loads a configuration passes a policy, such as
+// The interface by which the configuration checks the properties of the publisher's client library. This folder does
+// not depend on the library itself: the caller that loads a configuration passes a policy, such as
 // kafka::GetPropertyPolicy() for librdkafka.
 #pragma once
 
@@ -9,7 +9,8 @@
 
 namespace outbox::config {
 
-// Thread: any. REQUIRES: it outlives every Config that was loaded with it.
+// Judges the properties of one client library. Thread: any. REQUIRES: the policy outlives every Config that was loaded
+// with it.
 class PropertyPolicy {
  public:
   virtual ~PropertyPolicy() = default;

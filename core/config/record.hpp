@@ -13,30 +13,30 @@ struct NamedText {
   bool operator==(const NamedText&) const = default;
 };
 
-// How the key of a record is written.
+// The encoding of a record's key.
 enum class KeyEncoding { kText, kJson };
 
-// How the value of a header is written.
+// The encoding of a header's value.
 enum class HeaderEncoding {
-  kText,    // As text, including values that Kafka Connect's SimpleHeaderConverter writes as JSON.
-  kString,  // As text, but columns that Kafka Connect's StringConverter writes as a Java object are refused.
-  kJson     // As JSON.
+  kText,    // Text, including values that Kafka Connect's SimpleHeaderConverter writes as JSON.
+  kString,  // Text, but columns that Kafka Connect's StringConverter writes as a Java object are refused.
+  kJson     // JSON.
 };
 
-// How the payload is written as the value of a record.
+// The encoding of the payload as the value of a record.
 enum class ValueEncoding {
-  kText,               // As its text.
-  kBytes,              // As the bytes of a binary column; other columns are refused.
-  kBytesOrJsonString,  // As the bytes of a binary column; other columns are written as a JSON string.
-  kJsonString,         // As a JSON string that contains its text.
-  kJson,               // As the same JSON without whitespace.
-  kJsonDebezium,       // As Debezium writes it with table.expand.json.payload.
+  kText,               // The text of the payload.
+  kBytes,              // The bytes of a binary column; other columns are refused.
+  kBytesOrJsonString,  // The bytes of a binary column; other columns are written as a JSON string.
+  kJsonString,         // A JSON string that contains the text of the payload.
+  kJson,               // The same JSON without whitespace.
+  kJsonDebezium,       // The JSON that Debezium writes with table.expand.json.payload.
   kBase64,
   kBase64Url,
   kHex
 };
 
-// How Debezium was configured to write types for which it has several forms: its properties binary.handling.mode,
+// The forms that Debezium was configured to write for types with several forms: its properties binary.handling.mode,
 // decimal.handling.mode, time.precision.mode and interval.handling.mode.
 struct Types {
   enum class Binary { kBytes, kBase64, kBase64Url, kHex };
@@ -49,7 +49,9 @@ struct Types {
   Decimal decimal = Decimal::kPrecise;
   Time time = Time::kAdaptive;
   Interval interval = Interval::kNumeric;
-  bool json_of_binlog = false;  // Derived from profile and plugin, not a key; see record/binlog_json.hpp.
+  // True to write JSON as MySQL's binary log has it (record/binlog_json.hpp). Derived from profile and plugin, not a
+  // key.
+  bool json_of_binlog = false;
 };
 
 // Chooses the topic by the value of a column: a topic for each value, and one for values that a regular expression
@@ -62,7 +64,7 @@ struct TopicMap {
   bool operator==(const TopicMap&) const = default;
 };
 
-// The section with its defaults, with which a row of the relay's own outbox becomes a record without any change.
+// The values of the section. With the defaults, a row of the relay's own outbox becomes a record without any change.
 struct Record {
   bool operator==(const Record&) const = default;
 
@@ -72,17 +74,17 @@ struct Record {
   KeyEncoding key = KeyEncoding::kText;
   ValueEncoding value = ValueEncoding::kText;
   HeaderEncoding header = HeaderEncoding::kText;
-  // JSON is wrapped in its schema, as Kafka Connect's JsonConverter writes it.
+  // True if JSON is wrapped in its schema, as Kafka Connect's JsonConverter writes it.
   bool key_schema = false, value_schema = false, header_schema = false;
   Types types;
-  bool keeps_null_members = false;  // With kJsonDebezium: members that are null are kept.
-  bool json_null = false;           // An absent JSON key, value or header is written as the text null.
-  bool empty_is_tombstone = false;  // A payload of whitespace only becomes a tombstone.
+  bool keeps_null_members = false;  // With kJsonDebezium: true if members that are null are kept.
+  bool json_null = false;           // True if an absent JSON key, value or header is written as the text null.
+  bool empty_is_tombstone = false;  // True if a payload of whitespace only becomes a tombstone.
   // Members beside the payload, in this order; their values are templates. Nothing = the value has no envelope.
   std::optional<std::vector<NamedText>> envelope;
   // All headers, in this order; their values are templates. Nothing = the relay's own two headers.
   std::optional<std::vector<NamedText>> headers;
-  std::string timestamp = "sent";  // Or "created_at", or a template of one column.
+  std::string timestamp = "sent";  // "sent", "created_at", or a template of one column.
 };
 
 }  // namespace outbox::config

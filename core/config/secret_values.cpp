@@ -23,7 +23,7 @@ constexpr std::size_t kMaxFile = std::size_t{1} << 20;
 constexpr std::string_view kMark = OUTBOX_SECRET_MARK;
 constexpr std::size_t kMarkSize = OUTBOX_SECRET_MARK_SIZE;
 constexpr std::size_t kIndexSize = 8;
-// Shorter texts occur by chance, so they are hidden only where they stand as whole words.
+// Texts of fewer bytes than this occur by chance, so they are hidden only where they stand as whole words.
 constexpr std::size_t kLongEnough = 4;
 // Characters at which a parser of addresses, lists or command lines may split a text.
 constexpr std::string_view kCuts = " \t\r\n/@:?#&=%'\"\\,;{}";

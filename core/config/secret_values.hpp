@@ -31,8 +31,8 @@ class Secrets {
   explicit Secrets(Hides hides = Hides::kReferences);
 
   struct Added {
-    std::string mark;     // Stands for the reference in a text until Fill() replaces it by the value.
-    std::string problem;  // Says why there is no such secret; empty = none.
+    std::string mark;     // The mark that stands for the reference in a text until Fill() replaces it by the value.
+    std::string problem;  // Says why there is no such secret; empty = there is one.
   };
   // Adds a reference and reads its value. `reference` is the text between "${" and "}"; a relative path starts at
   // `folder`.
@@ -40,8 +40,8 @@ class Secrets {
 
   [[nodiscard]] Values Current() const;
   // Reads the files again and returns the values. A value that cannot be read keeps its previous value, and
-  // TakeProblems() returns the reason once. The same applies to a file that has become empty, as a file is briefly
-  // while it is rewritten.
+  // TakeProblems() returns the reason once. A file that has become empty is treated in the same way, because a file is
+  // briefly empty while it is rewritten.
   [[nodiscard]] Values Reread();
   [[nodiscard]] std::vector<std::string> TakeProblems();
   // Adds a problem that a user of the values has found.
@@ -54,8 +54,8 @@ class Secrets {
 
   // Makes Clean() replace `secret` from now on, and also the parts into which a parser would split it.
   void Hide(std::string_view secret);
-  // Makes Clean() show `text` as the configuration has it from now on: where it finds `text` with the values of the
-  // marks, it writes `text` with their references.
+  // Makes Clean() show `text` as the configuration has it from now on: where Clean() finds `text` with the values of
+  // the marks, it writes `text` with their references.
   void ShowAsWritten(std::string_view text, const Values& values);
   // Returns `text` without any secret. The value of a reference is replaced by the reference, and what was passed to
   // Hide() by "<hidden>".
@@ -63,9 +63,9 @@ class Secrets {
 
  private:
   struct Reference {
-    std::string text;            // As in the configuration, such as "${file:password}".
-    std::filesystem::path file;  // Empty if the value cannot change.
-    bool failing = false;        // The last attempt to read the file failed.
+    std::string text;            // The reference as in the configuration, such as "${file:password}".
+    std::filesystem::path file;  // The file with the value; empty if the value cannot change.
+    bool failing = false;        // True if the last attempt to read the file failed.
   };
   // A text that Clean() searches for, and its replacement.
   struct Needle {

@@ -18,7 +18,7 @@ std::string Lower(std::string_view text) {
   return lower;
 }
 
-// A text with its marks, or what is wrong with it.
+// A text in which marks stand for the references, or the problem with the text.
 struct Marked {
   std::optional<std::string> value;
   std::string problem;

@@ -1,4 +1,4 @@
-// References to secrets in the configuration, and what may be shown of values that hold a secret.
+// Replaces references to secrets in the configuration, and hides secrets in values that are shown.
 #pragma once
 
 #include <filesystem>
@@ -27,11 +27,12 @@ namespace outbox::config {
 // what it is.
 [[nodiscard]] bool IsReference(std::string_view text);
 
-// Returns `text` with the passwords in "password=... host=..." and "scheme://user:password@host" hidden. It may be the
-// text of another program, such as the message of a database client.
+// Returns `text` with the passwords in "password=... host=..." and "scheme://user:password@host" hidden. `text` may
+// come from another program, for example as the message of a database client.
 [[nodiscard]] std::string Redact(std::string_view text);
 
-// Returns what may be shown of a value with this key. References are left as they are written.
+// Returns the value of this key with its secrets hidden, so that it may be shown. References are left as they are
+// written.
 [[nodiscard]] nlohmann::json RedactValue(std::string_view key, const nlohmann::json& raw);
 
 }  // namespace outbox::config

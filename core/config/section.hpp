@@ -25,13 +25,13 @@ class Section {
   [[nodiscard]] Section Sub(std::string_view key);
   // Reads the list of objects under `key`.
   [[nodiscard]] std::vector<Section> List(std::string_view key, std::size_t max);
-  // Returns the value; nullptr = the key is absent, or a problem with it was added before. The key counts as known from
-  // now on.
+  // Returns the value; nullptr = the key is absent, or a problem with it was added before. The key then counts as
+  // known.
   [[nodiscard]] const nlohmann::json* Find(std::string_view key);
   // Returns the value from `raw`; nullptr = the key is absent.
   [[nodiscard]] const nlohmann::json* Raw(std::string_view key) const;
 
-  // Each of these sets `out` to the value of the key. It adds a problem if the value has another type, or is not
+  // Each of these sets `out` to the value of the key, and adds a problem if the value has another type or is not
   // between `min` and `max`.
   void Read(std::string_view key, std::string& out);
   void Read(std::string_view key, bool& out);
@@ -39,7 +39,7 @@ class Section {
   void Read(std::string_view key, Duration& out, Duration min, Duration max);
   void ReadSize(std::string_view key, std::uint64_t& out, std::uint64_t min, std::uint64_t max);
 
-  // Sets `out` to the choice with the name that the key has. Returns false if the key is absent or its value is wrong.
+  // Sets `out` to the choice that the value of the key names. Returns false if the key is absent or its value is wrong.
   template <class T>
   bool ReadChoice(std::string_view key, T& out, std::initializer_list<std::pair<std::string_view, T>> choices) {
     const nlohmann::json* value = Find(key);
@@ -58,7 +58,7 @@ class Section {
 
   // Adds the problem "<value> is not valid; expected <expected>".
   void Wrong(std::string_view key, const std::string& expected);
-  // Adds the same problem for one element of a list.
+  // Adds the same problem as Wrong() for one element of a list.
   void WrongAt(std::string_view key, std::size_t index, const std::string& expected);
   // Adds a problem with the text `text`.
   void Complain(std::string_view key, const std::string& text);

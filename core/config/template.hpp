@@ -14,10 +14,11 @@ class Template {
  public:
   struct Piece {
     std::string literal;                // The text before the column.
-    std::optional<std::string> column;  // Nothing in the last piece, which ends the text.
+    std::optional<std::string> column;  // Name of the column; nothing in the last piece, which ends the text.
   };
 
-  // Errors: OUTBOX_BAD_CONFIG for a brace that is not closed and for `{}`, with the position in the text.
+  // Parses a template. Errors: OUTBOX_BAD_CONFIG for a brace that is not closed and for `{}`, with the position in the
+  // text.
   [[nodiscard]] static Result<Template> Parse(std::string_view text);
 
   [[nodiscard]] const std::vector<Piece>& pieces() const { return pieces_; }

@@ -53,7 +53,7 @@ T Require(Result<T> result) {
   return std::move(*result);
 }
 
-// Builds a whole configuration around the caller's parts, so that the parser of configuration files checks them.
+// Builds a whole configuration around the caller's sections, so that the parser of configuration files checks them.
 config::Config Read(std::string_view relay, const std::map<std::string, std::string>& kafka) {
   const auto section = nlohmann::json::parse(relay, nullptr, /*allow_exceptions=*/false);
   if (!section.is_object()) throw std::invalid_argument("the configuration of the relay is not a JSON object");

@@ -69,7 +69,7 @@ class SenderPublisher final : public publisher::Publisher {
   publisher::Refusal Explain(std::int32_t) const override { return {"refused", "a sender cannot refuse an event"}; }
 
  private:
-  // The views are valid until the report, because the batch lives until then.
+  // An event to send. Its views are valid until the report, because the batch lives until then.
   struct Item {
     Event event;
     std::uint32_t number;
@@ -132,7 +132,7 @@ class SenderPublisher final : public publisher::Publisher {
     listener_.OnReports(reports);
   }
 
-  static constexpr std::size_t kMaxEvents = 1000;  // In one call of Send().
+  static constexpr std::size_t kMaxEvents = 1000;  // Largest number of events in one call of Send().
 
   publisher::PublisherListener& listener_;
   const std::shared_ptr<Sender> sender_;

@@ -8,8 +8,8 @@
 
 namespace outbox::embed {
 
-// Returns a publisher that calls `sender` on a thread of its own. The destructor waits for that thread, so for a call
-// of Send() that is running.
+// Returns a publisher that calls `sender` on a thread of its own. The publisher's destructor waits for that thread, and
+// so for a running call of Send().
 [[nodiscard]] std::unique_ptr<publisher::Publisher> MakeSenderPublisher(publisher::PublisherListener& listener,
                                                                         std::shared_ptr<Sender> sender);
 

@@ -9,7 +9,8 @@
 
 namespace outbox::engine {
 
-// The pauses depend only on the seed, so that a simulated run can be repeated.
+// Computes the pauses. They are shortened at random, but depend only on the seed and the calls, so that a simulated run
+// can be repeated.
 // Owned by Engine. Thread: engine
 class Backoff {
  public:

@@ -1,5 +1,5 @@
-// The values that pass between the engine and its shell: what the shell reports, and the commands that it carries out.
-// The shell is the runner of the shard (runtime::ShardRunner) or the simulator.
+// The values that pass between the engine and its shell: the inputs that the shell reports, and the commands that it
+// carries out. The shell is the runner of the shard (runtime::ShardRunner) or the simulator.
 #pragma once
 
 #include <cstdint>
@@ -13,41 +13,43 @@
 
 namespace outbox::engine {
 
-// A slot of the event table. It is reused after command::Forget.
+// The number of a slot of the event table. The slot is reused after command::Forget.
 using EventIndex = std::uint32_t;
-// The number of a batch. It is reused after command::FreeBatch.
+// The number of a batch. The number is reused after command::FreeBatch.
 using BatchIndex = std::uint32_t;
 
-// An event that was read, as far as the engine needs to know it.
+// The properties of a read event that the engine needs.
 struct Incoming {
   std::uint64_t key_hash = 0;
   bool has_key = false;
   std::uint32_t attempts = 0;  // number of failures that are recorded in the storage
   publisher::Lane lane = 0;
   std::uint16_t policy = 0;  // index in Settings::policies
-  bool refused = false;      // it was found unacceptable before sending, so it fails without being sent
-  bool doubtful = false;     // the broker may refuse it, so it is sent as a trial
-  bool returned = false;     // its row was removed after delivery and came back more than once: it is not sent again
-  bool waits = false;        // its topic is not known yet: it is dropped, and read again after Engine::TopicsKnown
+  bool refused = false;      // true if the event was found unacceptable before sending; it fails without being sent
+  bool doubtful = false;     // true if the broker may refuse the event; it is then sent as a trial
+  // True if the row was removed after delivery and came back more than once; the event is not sent again.
+  bool returned = false;
+  // True if the topic is not known yet; the event is dropped, and read again after Engine::TopicsKnown.
+  bool waits = false;
 };
 
-// What one reserve call returned besides its events.
+// The result of a reserve call, without the events.
 struct Reservation {
   std::uint64_t arena_bytes = 0;
-  bool more = false;         // the read left rows for the next read
-  bool drain_first = false;  // everything that was sent before must be answered before these events are sent
-  // The time until which the rows are marked as reserved; the reservations of dropped events must be released.
+  bool more = false;         // true if the read left rows for the next read
+  bool drain_first = false;  // true if these events may be sent only after everything that was sent before is answered
+  // The time until which the rows are marked as reserved. The reservations of dropped events must then be released.
   // kForever means that the rows are not marked, because the lease of the shard covers them.
   Time until = kForever;
   std::uint32_t rescan = OUTBOX_RESCAN_DONE;  // progress of a rescan: one of OUTBOX_RESCAN_…
-  std::uint64_t token = 0;                    // fenced writes about these events carry this token
+  std::uint64_t token = 0;                    // the token that fenced writes about these events carry
 };
 
 // Why the row of a delivered event is still in the outbox.
 enum class Kept : std::int32_t {
-  kRefused,     // the database refuses to remove it
+  kRefused,     // the database refuses to remove the row
   kStillThere,  // the removal was carried out without an error, but removed nothing
-  kCameBack,    // it was removed and read again more than once
+  kCameBack,    // the row was removed and read again more than once
 };
 
 // A failure that has to be recorded in the storage.
@@ -56,7 +58,7 @@ struct FailedEvent {
   std::int32_t disposition;  // OUTBOX_RETRY, OUTBOX_BLOCK, OUTBOX_DEAD, OUTBOX_DELIVERED
   Time retry_after;          // pause before the next attempt or, with OUTBOX_DELIVERED, before the next removal
   // The error of the broker's report, or publisher::kEndsRelays; 0 = refused before sending. With OUTBOX_DELIVERED it
-  // is a Kept.
+  // is a value of Kept.
   std::int32_t error;
   std::uint64_t token = 0;  // the token of the event's reservation
 };
@@ -72,11 +74,11 @@ namespace command {
 struct Reserve {
   std::uint32_t mode = OUTBOX_READ_ON;  // or OUTBOX_REWIND, OUTBOX_RESCAN
   std::uint32_t rows = 0;
-  bool skip_retries = false;  // do not return retries, because most of them would be dropped
+  bool skip_retries = false;  // true if no retries are to be returned, because most of them would be dropped
 };
 // Send the events in this order. Answer: one report for each event by Engine::Reported, unless a reset comes first.
 struct Publish {
-  std::uint32_t epoch = 0;  // also identifies the stream: see publisher::IsTrial
+  std::uint32_t epoch = 0;  // identifies the stream, too: see publisher::IsTrial
   std::span<const EventIndex> events = {};
 };
 // Replace the producer of the stream to which the epoch belongs. Answer: Engine::ResetDone.
@@ -95,18 +97,19 @@ struct Fail {
 struct Release {
   std::span<const EventIndex> events = {};
 };
-// Write the poison mark of the one event that is about to be sent alone; no event = remove the mark. Answer:
+// Write the poison mark of the one event that is about to be sent alone. If there is no event, remove the mark. Answer:
 // Engine::Marked.
 struct Mark {
   std::span<const EventIndex> events = {};
 };
 // Remove the rows that were recorded as delivered, whichever relay recorded them. Answer: Engine::Removed.
 struct Remove {};
-// The events have failed: copy what is needed to record that, because their batch may be freed before it is recorded.
+// Copy the data that is needed to record the failures of these events, because their batch may be freed before the
+// failures are recorded.
 struct Detach {
   std::span<const EventIndex> events = {};
 };
-// The events are no longer outstanding: the next read may return their rows.
+// Treat these events as no longer outstanding: the next read may return their rows.
 struct Forget {
   std::span<const EventIndex> events = {};
 };
@@ -114,8 +117,8 @@ struct Forget {
 struct FreeBatch {
   BatchIndex batch = 0;
 };
-// Nothing is outstanding under `token` any more. With kHandOver the shard must now be released in the storage; with
-// kStop the shard stays released for good.
+// Note that nothing is outstanding under `token` any more. With kHandOver the shard must now be released in the
+// storage; with kStop the shard stays released for good.
 struct Released {
   std::uint64_t token = 0;
   ReleaseReason reason = ReleaseReason::kLost;

@@ -1,6 +1,6 @@
 // Holds acknowledged events until their rows are removed from the outbox. A confirm that the database refuses is split
-// in halves again and again until the rows that it refuses to remove are found. Each of these is recorded as delivered
-// instead, and the others are removed (docs/design/decisions/0006).
+// in halves again and again until the rows are found that the database refuses to remove. The events of these rows are
+// recorded as delivered instead, and all other rows are removed (docs/design/decisions/0006).
 // Owned by Engine. Thread: engine
 //
 // INVARIANT: every acknowledged event is in exactly one place: waiting, being confirmed, or in a narrowed group.
@@ -25,9 +25,10 @@ class Confirms {
     if (waiting_.empty()) first_waits_since_ = now;
     waiting_.push_back(e);
   }
-  // Returns true if the events of confirming() are to be confirmed now. `gather` = more reports are expected. Each
-  // confirm costs the database a transaction, so while `gather` holds, events that are acknowledged shortly after one
-  // another are confirmed together: once there is a batch of them, or once the first one has waited for confirm_gather.
+  // Returns true if the events of confirming() are to be confirmed now. `gather` is true if more reports are expected.
+  // Each confirm costs the database a transaction, so while `gather` is true, events that are acknowledged shortly
+  // after one another are confirmed together: once there is a batch of them, or once the first one has waited for
+  // confirm_gather.
   [[nodiscard]] bool Take(Time now, bool gather);
   [[nodiscard]] std::span<const EventIndex> confirming() const { return confirming_; }
   [[nodiscard]] WriteSlot& slot() { return slot_; }
@@ -35,26 +36,26 @@ class Confirms {
   [[nodiscard]] bool busy() const { return slot_.busy(); }
   [[nodiscard]] Time NextCall(bool gather) const;
 
-  // Called when the database has refused the confirm. Returns its event if it was the only one; otherwise half of the
-  // events are confirmed next, without the others.
+  // Reacts to the refusal of a confirm by the database. If the confirm had a single event, returns that event.
+  // Otherwise makes one half of its events the next confirm, keeps the other half for later, and returns nothing.
   [[nodiscard]] std::optional<EventIndex> Narrow();
-  // Called when the confirm was carried out.
+  // Ends a confirm that was carried out.
   void Done() { confirming_.clear(); }
 
-  // Count the rows that stay although their removal was requested: NoteKept for each row that stays, NoteRemoved for
-  // each row that is removed.
+  // Count the consecutive rows that stay although their removal was requested: NoteKept adds a row that stays,
+  // NoteRemoved sets the count to zero when a row is removed.
   void NoteKept(Time now) {
     if (kept_in_a_row_++ == 0) kept_since_ = now;
   }
   void NoteRemoved() { kept_in_a_row_ = 0; }
-  // The time since which nothing was removed although there were rows to remove; kForever = rows are being removed. A
-  // single row that stays does not count: it may be the only one that cannot be removed.
+  // Returns the time since which nothing was removed although there were rows to remove; kForever if rows are being
+  // removed. A single row that stays does not count, because it may be the only one that cannot be removed.
   [[nodiscard]] Time RemovesNothingSince() const { return kept_in_a_row_ >= kEnoughKept ? kept_since_ : kForever; }
 
   [[nodiscard]] std::string FindBrokenInvariant(const EventTable& events) const;
 
  private:
-  friend struct PartProbe;  // for the tests
+  friend struct PartProbe;  // lets the tests set private fields
 
   static constexpr std::uint32_t kEnoughKept = 2;
   [[nodiscard]] Time GatheredAt(bool gather) const;

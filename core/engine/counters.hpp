@@ -7,11 +7,12 @@ namespace outbox::engine {
 
 struct Counters {
   std::uint64_t reserved = 0, sent = 0, acknowledged = 0, confirmed = 0;
-  std::uint64_t failed = 0, dead = 0, blocked = 0;  // `failed` includes the other two
+  std::uint64_t failed = 0, dead = 0, blocked = 0;  // `failed` includes `dead` and `blocked`
   std::uint64_t resets = 0, rescans = 0;
   std::uint64_t sent_again = 0;  // upper bound on the duplicates that this engine has caused
   std::uint64_t leases_lost = 0;
-  std::uint64_t undeletable = 0;  // events that were recorded as delivered because their rows stay
+  // events that were recorded as delivered because their rows could not be removed for good
+  std::uint64_t undeletable = 0;
 
   Counters& operator+=(const Counters& other) {
     reserved += other.reserved;

@@ -195,7 +195,7 @@ void Engine::ResetDone(std::uint32_t epoch) {
   }
 }
 
-// REQUIRES: Awaits(report).
+// Reacts to a report about a trial. REQUIRES: Awaits(report).
 void Engine::TrialReported(const publisher::Report& report) {
   const EventIndex e = report.event;
   if (report.outcome == Outcome::kUnknown) {
@@ -225,7 +225,8 @@ void Engine::ResetTrials() {
   Emit(command::Reset{epoch});
 }
 
-// Events that were acknowledged or refused during the reset are not in `unknown`.
+// Drops the trials whose outcome is not known. Trials that were acknowledged or refused during the reset are not in
+// `unknown`.
 void Engine::TrialResetDone(std::uint32_t epoch) {
   std::vector<EventIndex> unknown;
   if (!trials_.EndReset(epoch, now_, backoff_, unknown)) return;
@@ -278,11 +279,11 @@ std::string Engine::CheckInvariants() const {
         trials_.FindBrokenInvariant(), confirms_.FindBrokenInvariant(events_), records_.FindBrokenInvariant(events_)})
     if (!broken.empty()) return broken;
   if (lease_.IsLost() && window_.in_flight() > 0 && !window_.resetting())
-    return "engine: events are in flight in the main stream after the lease";
+    return "engine: events are in flight in the main stream although the lease is lost";
   if (lease_.IsLost() && trials_.InFlight() > 0 && !trials_.resetting())
-    return "engine: trials are in flight after the lease";
+    return "engine: trials are in flight although the lease is lost";
   if (slow_start_.InFirstSteps() && slow_start_.LastFirstStepHasBegun() && Outstanding() == 0)
-    return "engine: the first steps of a slow start outlive their events";
+    return "engine: a slow start is still in its first steps although no event is outstanding";
   return {};
 }
 

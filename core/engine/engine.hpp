@@ -1,14 +1,14 @@
 // The state machine that delivers the events of one shard. It has no thread, clock, I/O or random source of its own:
-// methods report what has happened, TakeCommands returns what to do next. The daemon and the simulator run the same
-// code.
+// the caller reports by method calls what has happened, and TakeCommands passes on the commands to carry out next. The
+// daemon and the simulator run the same code.
 //
 // The parts are the members of Engine and are used on its thread. Each part owns its fields and states its invariants
 // in its header; the engine connects them. Two rules preserve the order of events:
 //
-// 1. The stream of a shard has no gaps and begins at or below its oldest event that is not in the topic yet. So every
-//    problem at the broker has the same remedy, a reset (send_window.hpp, ResetStream).
-// 2. An event is passed over only after its failure is recorded under a valid lease. Until then its key is held
-//    (key_holds.hpp, Fail and FailureAnswered).
+// 1. The stream of a shard has no gaps and begins at or below the shard's oldest event that is not in its topic yet. So
+//    every problem at the broker has the same remedy, a reset (send_window.hpp, ResetStream).
+// 2. An event is passed over only after its failure is recorded under a valid lease. Until then the key of the event is
+//    held (key_holds.hpp, Fail and FailureAnswered).
 //
 // Thread: engine, which is one thread for each shard. Nothing here blocks or throws.
 #pragma once
@@ -49,44 +49,48 @@ class Engine {
   // ---- the lease ----
   // Begins a lease or renews it; see ShardLease::Hold.
   void Hold(std::uint64_t token, Time until, bool slow_start);
-  // Releases the shard. `until` is the end of the lease for kHandOver and the deadline for kStop. Each of these two
-  // reasons is answered once, by command::Released.
+  // Releases the shard. `until` is the end of the lease for kHandOver and the deadline for kStop. The engine answers
+  // each of these two reasons once, with command::Released.
   void Release(ReleaseReason reason, std::uint64_t token, Time until);
 
   // ---- answers to commands ----
-  // The answer to Reserve. The returned index identifies the batch until FreeBatch names it.
+  // Takes the answer to command::Reserve. The returned index identifies the batch until a FreeBatch command names it.
   BatchIndex Reserved(const Reservation& reservation, std::span<const Incoming> events);
   void ReserveFailed(outbox_code code);
-  // The answer to a write of kind kConfirm, kFail or kRelease. For a confirm, `kept` has one element for each event,
-  // which is 1 if the event's row is still in the outbox; if `kept` is empty, all rows are removed.
+  // Takes the answer to a write of kind kConfirm, kFail or kRelease. For a confirm, `kept` has one element for each
+  // event, which is 1 if the event's row is still in the outbox; if `kept` is empty, all rows are removed.
   void Written(Write what, outbox_code code, std::span<const std::uint8_t> kept = {});
-  // The answer to Remove. `rows` is the number of rows that were removed.
+  // Takes the answer to command::Remove. `rows` is the number of rows that were removed.
   void Removed(outbox_code code, std::uint64_t rows);
-  // The answer to Mark. `owners` is the number of consecutive owners that have marked the event, including this one.
+  // Takes the answer to command::Mark. `owners` is the number of consecutive owners that have marked the event,
+  // including this one.
   void Marked(outbox_code code, std::uint32_t owners);
   void Reported(std::span<const publisher::Report> reports);
   void ResetDone(std::uint32_t epoch);
 
   // ---- events ----
-  // The producer of the main stream cannot send any more. That is an outage, unless a refusal is among the reports up
-  // to ResetDone: the client library announces the end of its producer before it reports the refusal that caused it.
+  // Resets the main stream, because its producer cannot send any more. This counts as an outage, unless a refusal is
+  // among the reports that arrive before ResetDone: the client library announces the end of its producer before it
+  // reports the refusal that caused it.
   void ProducerFailed() { ResetStream(true); }
-  // The producer must be replaced before it sends more; nothing is wrong with the broker.
+  // Resets the main stream, because its producer must be replaced before it sends more. This is not an outage of the
+  // broker.
   void ProducerOutdated() { ResetStream(false); }
-  // Rows may have been committed: poll soon, unless the next read waits because the last one failed.
+  // Polls soon, because rows may have been committed, unless the next read waits because the last one failed.
   void Wake() { reads_.Wake(now_); }
-  // More is known about topics: events that waited for that (Incoming::waits) are read again.
+  // Has the events read again that were dropped because their topics were not known (Incoming::waits), because more is
+  // known about topics now.
   void TopicsKnown() { reads_.TopicsKnown(now_); }
 
   // Decides what to do next and calls f(command) for each command, oldest first.
   template <class F>
   void TakeCommands(F f);
-  // The time at which TakeCommands must be called again at the latest, even if nothing happens.
+  // Returns the time at which TakeCommands must be called again at the latest, even if nothing happens before.
   [[nodiscard]] Time NextDeadline() const;
 
   // ---- state ----
-  // The batch in which the event was read, and its position there. REQUIRES: no Detach command of an earlier turn named
-  // the event.
+  // Return the batch in which the event was read, and the position of the event in that batch. REQUIRES: no Detach
+  // command of an earlier turn named the event.
   [[nodiscard]] BatchIndex BatchOf(EventIndex e) const { return events_[e].batch; }
   [[nodiscard]] std::uint32_t PositionOf(EventIndex e) const { return events_[e].position; }
   [[nodiscard]] std::uint32_t Outstanding() const { return events_.Outstanding(); }
@@ -97,20 +101,20 @@ class Engine {
   [[nodiscard]] bool IsOwner() const { return lease_.IsOwner(); }
   [[nodiscard]] Time LeaseUntil() const { return lease_.until(); }
   [[nodiscard]] std::uint64_t token() const { return lease_.token(); }
-  // True during the first steps of a slow start. At most one shard of a relay is in them at a time, so that a crash
-  // identifies the marked event. A lease that expires by the clock does not end the first steps, because it may be
-  // renewed, and then they continue.
+  // True during the first steps of a slow start. At most one shard of a relay is in its first steps at a time, so that
+  // a crash identifies the marked event. The first steps do not end when the lease expires by the clock, because the
+  // lease may be renewed; the first steps then continue.
   [[nodiscard]] bool InFirstSteps() const { return slow_start_.InFirstSteps(); }
   // True while a slow start is under way.
   [[nodiscard]] bool StartsSlowly() const { return slow_start_.active(); }
-  // The time since which the broker has owed an answer; kForever = it owes none. See SendWindow::OwedSince.
+  // Returns the time since which the broker has owed an answer; kForever if it owes none. See SendWindow::OwedSince.
   [[nodiscard]] Time OwedSince() const { return std::min(window_.OwedSince(), trials_.OldestSentAt()); }
   [[nodiscard]] Time RemovesNothingSince() const { return confirms_.RemovesNothingSince(); }
   [[nodiscard]] bool CannotRecord() const { return records_.CannotRecord(); }
   [[nodiscard]] bool FailuresUnrecorded() const { return records_.Unrecorded(); }
   // True if a poison mark has to be written or removed.
   [[nodiscard]] bool WantsToMark() const { return slow_start_.WantsToMark(); }
-  // The events of the confirm under way.
+  // Returns the events of the confirm that is under way.
   [[nodiscard]] std::span<const EventIndex> Confirming() const { return confirms_.confirming(); }
   // True if the report is the first answer to an event in flight.
   [[nodiscard]] bool Awaits(const publisher::Report& report) const {
@@ -120,11 +124,11 @@ class Engine {
            (state == EventState::kTried && report.epoch == trials_.epoch());
   }
 
-  // Returns a text that names a broken invariant of a part; empty if all invariants hold. The time that it takes is
-  // proportional to the window, so it is meant for the simulator and debug builds. REQUIRES: it is called between two
-  // turns.
+  // Returns a text that names a broken invariant of a part, or an empty text if all invariants hold. The check takes
+  // time in proportion to the window, so it is meant for the simulator and debug builds. REQUIRES: no turn is under
+  // way.
   [[nodiscard]] std::string CheckInvariants() const;
-  // Calls f(counts) for each part that has states, with the number of times that each transition was taken.
+  // Calls f(counts) for each part that has states; `counts` holds how often each transition of the part was taken.
   template <class F>
   void EachTransitionCounts(F f) const {
     f(lease_.state().counts());
@@ -135,7 +139,7 @@ class Engine {
   }
 
  private:
-  friend struct PartProbe;  // for the tests
+  friend struct PartProbe;  // lets the tests set private fields
 
   // A command, and the range of its events in arguments_.
   struct Pending {
@@ -143,7 +147,7 @@ class Engine {
     std::uint32_t first, count;
   };
 
-  // engine_turn.cpp: what to do next.
+  // Functions in engine_turn.cpp, which decide what to do next.
   void Decide();
   void CheckDeadlines();
   void SendQueued();
@@ -158,7 +162,7 @@ class Engine {
   [[nodiscard]] bool CanRead() const;
   void Emit(Command command, std::span<const EventIndex> events = {});
 
-  // engine.cpp: how the engine reacts to each input.
+  // Functions in engine.cpp, which react to the inputs.
   void Follow(ShardLease::Effect effect);
   void LoseLease(bool by_storage) { Follow(lease_.Lose(by_storage)); }
   void StopSending();
@@ -172,7 +176,7 @@ class Engine {
   void ResetTrials();
   void TrialResetDone(std::uint32_t epoch);
 
-  // engine_failures.cpp: events that fail, are dropped, or are settled.
+  // Functions in engine_failures.cpp, for events that fail, are dropped, or are settled.
   void Admit(EventIndex e, const Incoming& event);
   void AwaitTopic(EventIndex e);
   void Fail(EventIndex e, std::int32_t error);

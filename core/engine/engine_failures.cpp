@@ -1,5 +1,5 @@
-// How events are admitted, fail, are dropped and are settled, and how the engine reacts when the storage answers the
-// writes about them.
+// Engine functions that admit, fail, drop and settle events, and react to the storage's answers to the writes about
+// them.
 #include <algorithm>
 
 #include "engine/engine.hpp"
@@ -8,13 +8,13 @@ namespace outbox::engine {
 namespace {
 
 // The pause before the next read when the storage has refused a write because the reservation marks on its rows have
-// expired. It applies only where rows are marked. Without it, an adapter that refuses such writes by mistake would be
-// called again as fast as it can answer.
+// expired. The pause applies only to storages that mark rows. Without the pause, an adapter that refuses such writes by
+// mistake would be called again as fast as it can answer.
 constexpr Time kMarksLostPause = kSecond;
 // The pause before the second attempt to remove a row: the obstacle may have been a temporary lock.
 constexpr Time kFirstRemoval = 10 * kSecond;
 
-// True for answers that would be the same if the call were repeated.
+// True if the answer would be the same if the call were repeated.
 bool IsFinal(outbox_code code) {
   switch (code) {
     case OUTBOX_UNSUPPORTED:
@@ -66,10 +66,10 @@ void Engine::Fail(EventIndex e, std::int32_t error) {
 
 void Engine::RecordDelivered(EventIndex e, Kept why) {
   confirms_.NoteKept(now_);
-  // The new owner of the shard sends the event once more and meets the same obstacle.
+  // The new owner of the shard sends the event again and meets the same obstacle.
   if (lease_.IsLost()) return events_.Settle(e);
-  // If a row that comes back after each removal were removed again, its event would only be sent once more. So it is
-  // left to an operator.
+  // If a row that comes back after each removal were removed and read again, its event would only be sent once more. So
+  // the row is left to an operator.
   const Time most = settings_.policies[events_[e].policy].max_retry_backoff;
   const Time again = why == Kept::kCameBack ? kNotByItself : std::min(kFirstRemoval, most);
   records_.Add({e, OUTBOX_DELIVERED, again, static_cast<std::int32_t>(why), events_.Token(e)});
@@ -142,8 +142,8 @@ void Engine::ReleaseAnswered(outbox_code code) {
   if (code == OUTBOX_LEASE_LOST) LeaseOfRowsLost();
 }
 
-// Called when the storage answers OUTBOX_LEASE_LOST to a write. Without a lease of the shard, this means that the
-// reservation marks on the rows have expired.
+// Reacts to the answer OUTBOX_LEASE_LOST to a write. If the storage has no leases of shards, the answer means that
+// the reservation marks on the rows have expired.
 void Engine::LeaseOfRowsLost() {
   reads_.Rewind();
   if (lease_.CanEnd()) return LoseLease(false);

@@ -1,4 +1,4 @@
-// Decides what the engine does next, given everything that has happened.
+// Decides which commands the engine gives next.
 #include <algorithm>
 #include <utility>
 
@@ -12,13 +12,13 @@ void Engine::Decide() {
   SendQueued();
   SendTrials();
   if (!events_.detached().empty()) {
-    // Many failures may wait to be recorded, so they do not keep their payload in memory.
+    // Many failures may wait to be recorded, so the payloads of these events are not kept in memory.
     Emit(command::Detach{}, events_.detached());
     events_.FreeDetached([this](BatchIndex b) { Emit(command::FreeBatch{b}); });
   }
   FreeWhatIsDone();
-  // This has to come before ReadIfThereIsRoom: in a backlog, the next step is read in the same turn in which the last
-  // step is settled.
+  // This has to come before ReadIfThereIsRoom: in a backlog, the next step of a slow start is read in the same turn in
+  // which the previous step is settled.
   if (Outstanding() == 0) slow_start_.StepEnds(lease_.IsOwner());
   WriteWhatIsDue();
   ReadIfThereIsRoom();
@@ -120,9 +120,9 @@ void Engine::FreeWhatIsDone() {
   events_.FreeSettled(free);
 }
 
-// Failed events that wait to be recorded count against the window only as far as they exceed max_awaiting_record.
-// Otherwise, if a topic is missing and its events come first, all other events would wait for as long as it takes to
-// record these failures.
+// True if the next read may begin. Failed events that wait to be recorded count against the window only as far as they
+// exceed max_awaiting_record. If all of them counted and the topic of the first events were missing, all other events
+// would wait until these failures are recorded.
 bool Engine::CanRead() const {
   if (slow_start_.HoldsReading(Outstanding())) return false;
   const std::size_t in_window = Outstanding() - records_.BesideWindow();

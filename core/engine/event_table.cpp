@@ -44,10 +44,10 @@ std::string EventTable::FindBrokenInvariant() const {
     if (!event.detached) ++left[event.batch];
   }
   if (used != Outstanding()) return "events: a slot is lost or used twice";
-  if (settled != settled_.size()) return "events: settled ones are not freed at the end of the turn";
+  if (settled != settled_.size()) return "events: settled events are not freed at the end of the turn";
   std::uint64_t bytes = 0;
   for (std::size_t b = 0; b < batches_.size(); ++b) {
-    if (left[b] != batches_[b].left) return "events: a batch miscounts the events that need it";
+    if (left[b] != batches_[b].left) return "events: the events that need a batch are miscounted";
     if (batches_[b].in_use) bytes += batches_[b].arena_bytes;
   }
   return bytes == bytes_ ? "" : "events: the bytes of the batches in use are miscounted";

@@ -24,15 +24,16 @@ namespace outbox::engine {
 struct Event {
   std::uint64_t key_hash = 0;
   BatchIndex batch = 0;
-  std::uint32_t position = 0;  // its position in the batch
+  std::uint32_t position = 0;  // position of the event in its batch
   publisher::Lane lane = 0;
-  // The number of the flight in which it was sent. For a trial: all flights before this one must be answered first.
+  // The number of the flight in which the event was sent. For a trial: the number of a flight; the trial is sent only
+  // after all earlier flights are answered.
   std::uint32_t flight = 0;
   std::uint32_t attempts = 0;
   std::uint16_t policy = 0;
-  bool ordered : 1 = false;   // it has a key, and the events of a key are kept in order
-  bool doubtful : 1 = false;  // the broker may refuse it
-  bool detached : 1 = false;  // its batch may be freed before it is settled
+  bool ordered : 1 = false;   // true if the event has a key and the events of a key are kept in order
+  bool doubtful : 1 = false;  // true if the broker may refuse the event
+  bool detached : 1 = false;  // true if the batch may be freed before the event is settled
 
   [[nodiscard]] EventState state() const { return state_; }
 
@@ -48,7 +49,7 @@ class EventTable {
     std::uint64_t arena_bytes = 0;
     Time until = kForever;
     std::uint64_t token = 0;
-    std::uint32_t left = 0;    // events that are neither settled nor detached
+    std::uint32_t left = 0;    // number of events that are neither settled nor detached
     std::uint16_t routes = 0;  // number of changes of the routes up to this batch; may wrap around
     bool in_use = false;
   };
@@ -73,8 +74,8 @@ class EventTable {
     return e;
   }
 
-  // REQUIRES: e < slots(). This is not checked here, because each event is looked up about ten times; the engine checks
-  // an index that comes from outside (Engine::Awaits).
+  // Returns the event in slot e. REQUIRES: e < slots(). This is not checked here, because each event is looked up about
+  // ten times; the engine checks an index that comes from outside (Engine::Awaits).
   [[nodiscard]] const Event& operator[](EventIndex e) const { return *(events_.data() + e); }
   [[nodiscard]] Event& operator[](EventIndex e) { return *(events_.data() + e); }
   [[nodiscard]] EventIndex slots() const { return static_cast<EventIndex>(events_.size()); }
@@ -86,8 +87,8 @@ class EventTable {
     Move((*this)[e], EventState::kSettled);
     settled_.push_back(e);
   }
-  // Called when the event has failed. Recording the failure does not need the payload, so the batch need not be kept
-  // for it.
+  // Marks the event as failing. Recording the failure does not need the payload, so the batch need not be kept for this
+  // event.
   void Detach(EventIndex e) {
     Move(events_[e], EventState::kFailing);
     detached_.push_back(e);
@@ -96,13 +97,15 @@ class EventTable {
   [[nodiscard]] std::uint32_t Outstanding() const { return static_cast<std::uint32_t>(events_.size() - free_.size()); }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
-  // The batch in which the event was read.
+  // Returns the batch in which the event was read.
   [[nodiscard]] const Batch& BatchOf(const Event& event) const { return batches_[event.batch]; }
   [[nodiscard]] Time Until(EventIndex e) const { return batches_[events_[e].batch].until; }
   [[nodiscard]] std::uint64_t Token(EventIndex e) const { return batches_[events_[e].batch].token; }
 
-  // Called at the end of a turn: detached() and settled() are the events that were detached or settled during the turn.
-  // The functions below then give up their slots or batches, and call on_free_batch for each batch that became free.
+  // The functions that follow are called at the end of a turn. detached() and settled() return the events that were
+  // detached or settled during the turn. FreeDetached and FreeSettled give up the batches or slots of these events, and
+  // FreeEmptyBatches gives up batches that were read without events. Each calls on_free_batch for each batch that
+  // became free.
   [[nodiscard]] std::span<const EventIndex> detached() const { return detached_; }
   template <class F>
   void FreeDetached(F on_free_batch);
@@ -116,7 +119,7 @@ class EventTable {
   [[nodiscard]] std::string FindBrokenInvariant() const;
 
  private:
-  friend struct PartProbe;  // for the tests
+  friend struct PartProbe;  // lets the tests set private fields
 
   template <class F>
   void Leave(BatchIndex batch, F on_free_batch) {

@@ -44,7 +44,7 @@ std::string FailureRecords::FindBrokenInvariant(const EventTable& events) const 
   for (EventIndex e = 0; e < events.slots(); ++e) failing += events[e].state() == EventState::kFailing ? 1 : 0;
   if (!good) return "failure records: an event is recorded twice, without a failure, or under another token";
   if (failing != size()) return "failure records: a failed event is not recorded";
-  return cannot_record_ && !unrecorded_ ? "failure records: a delivered event is unrecorded, and yet recorded" : "";
+  return cannot_record_ && !unrecorded_ ? "failure records: CannotRecord() is true although Unrecorded() is false" : "";
 }
 
 }  // namespace outbox::engine

@@ -21,7 +21,7 @@ class FailureRecords {
 
   void Add(const FailedEvent& failed) { queue_.waiting.push_back(failed); }
   [[nodiscard]] std::size_t size() const { return queue_.size(); }
-  // The number of failed events that do not count against the window.
+  // Returns the number of failed events that do not count against the window.
   [[nodiscard]] std::size_t BesideWindow() const {
     return std::min<std::size_t>(size(), settings_.max_awaiting_record);
   }
@@ -33,31 +33,30 @@ class FailureRecords {
   [[nodiscard]] WriteSlot& slot() { return queue_.slot; }
   [[nodiscard]] Time NextCall() const { return queue_.NextCall(); }
 
-  // Takes the storage's answer. `refused` = the answer would be the same if the call were repeated.
+  // Takes the storage's answer. `refused` is true if the answer would be the same if the call were repeated.
   void Answered(bool refused);
-  // Called when the call that records recording() has succeeded or is given up. If `rest`, the next call waits for as
-  // long as this one took, so that half of the time is left to the applications that insert. If `new_rows_wait` (rows
-  // that never failed wait to be read) and there is room for more failures, it waits record_rest times as long, because
-  // good events may wait behind many that fail. The wait is at most max_record_rest.
+  // Ends the call that records recording(): it has succeeded or is given up. If `rest`, the next call waits for as long
+  // as this one took, so that half of the time is left to the applications that insert. If also `new_rows_wait` (rows
+  // that never failed wait to be read) and there is room for more failures, the next call waits record_rest times as
+  // long, because good events may wait behind many that fail. The wait is at most max_record_rest.
   void Done(Time now, bool rest, bool new_rows_wait);
 
   // True while the storage refuses to record failures: the events stay outstanding, and their keys wait.
   [[nodiscard]] bool Unrecorded() const { return unrecorded_; }
-  // True while the storage refuses to record a delivered event whose row stays: it would be sent again with each
-  // restart.
+  // True while the storage refuses to record a delivered event whose row stays. The event would be sent again after
+  // each restart.
   [[nodiscard]] bool CannotRecord() const { return cannot_record_; }
 
-  // Called when the lease is lost: gives up all waiting events and calls f(event) for each. The call under way is
-  // answered later.
+  // Gives up all waiting events, because the lease is lost, and calls f(event) for each. The call under way is answered
+  // later.
   template <class F>
   void GiveUpAll(F f) {
     for (const FailedEvent& failed : queue_.waiting) f(failed.event);
     queue_.waiting.clear();
     unrecorded_ = cannot_record_ = false;
   }
-  // Called when the shard is drained: at most one batch of waiting failures is still recorded. Gives up the others,
-  // which fail again under the next owner, and calls f(event) for each. Delivered events are kept, because the next
-  // owner would send them again.
+  // Gives up the waiting failures beyond one batch, because the shard is drained, and calls f(event) for each: these
+  // events fail again under the next owner. Delivered events are kept, because the next owner would send them again.
   template <class F>
   void GiveUpBeyondABatch(F f) {
     const auto kept = std::min<std::ptrdiff_t>(std::ssize(queue_.waiting), settings_.batch_events);
@@ -73,11 +72,11 @@ class FailureRecords {
   [[nodiscard]] std::string FindBrokenInvariant(const EventTable& events) const;
 
  private:
-  friend struct PartProbe;  // for the tests
+  friend struct PartProbe;  // lets the tests set private fields
 
   const Settings& settings_;
   WriteQueue<FailedEvent> queue_;
-  Time began_ = 0;  // when the call under way began
+  Time began_ = 0;  // the time at which the call under way began
   bool unrecorded_ = false, cannot_record_ = false;
 };
 

@@ -25,7 +25,8 @@ void KeyHolds::HoldUntilRewound(std::uint64_t key) {
   hold.dropped = true;
 }
 
-// The hold may be in kRescan before this: then it is the rescan that has brought the event.
+// Holds the key for a topic. If the hold was in kRescan before, the rescan has returned the event whose topic is not
+// known.
 void KeyHolds::HoldForTopic(std::uint64_t key) {
   KeyHold& hold = holds_[key];
   To(hold, HoldState::kTopic);
@@ -61,8 +62,9 @@ void KeyHolds::ReadEnds() {
   barriers_.clear();
 }
 
-// From now on the storage holds back the later events of the key. But an event that was dropped meanwhile may come
-// *before* the failed one, so it must be read before the failed one is retried.
+// Ends the hold or lets it wait for a rescan. From now on the storage holds back the later events of the key, but an
+// event that was dropped meanwhile may come *before* the failed event. Such an event must be read before the failed one
+// is retried.
 void KeyHolds::Lift(Map::iterator hold) {
   if (hold->second.dropped)
     AwaitRescan(hold->second);
@@ -142,9 +144,9 @@ std::string KeyHolds::FindBrokenInvariant(bool reading, bool rescan_or_rewind) c
     if (hold.state == HoldState::kRescan && !rescan_or_rewind)
       return "key holds: a key waits for a rescan, and none will begin";
     if (hold.state == HoldState::kRescan && hold.head != kNobody)
-      return "key holds: a key waits for a rescan and an event";
+      return "key holds: a key waits for a rescan and for an event";
     if (hold.state == HoldState::kTopic && (hold.head != kNobody || !hold.dropped))
-      return "key holds: a key waits for a topic and an event, or for none";
+      return "key holds: a key waits for a topic and has a head, or has no dropped event";
   }
   return await_topics == await_topics_ ? "" : "key holds: the keys that wait for a topic are miscounted";
 }

@@ -9,16 +9,17 @@ namespace {
 
 // Maximum number of consecutive reads of a backlog that request no retries.
 constexpr std::uint32_t kMaxSkipped = 9;
-// After a read that left rows, the next read requests 1/kMoreRows more rows than the last. After a timeout it requests
-// half as many, so if a batch is too large, about one read in seven times out.
+// After a read that left rows, the next read requests 1/kMoreRows more rows than the last one. After a timeout it
+// requests half as many, so if a batch is too large, about one read in seven times out.
 constexpr std::uint32_t kMoreRows = 8;
-// The minimum time that a rewind because of topics is assumed to cost: it passes over all rows that are outstanding or
-// have failed.
+// The minimum time that a rewind because of topics is assumed to take, because it passes over all rows that are
+// outstanding or have failed.
 constexpr Time kMinTopicWait = 100 * kMillisecond;
 
 }  // namespace
 
-// The time of the next read from the position, or of the next step of a rescan, which does not wait for new rows.
+// Returns the time of the next read from the position, or of the next step of a rescan if that is earlier. A rescan
+// does not wait for new rows.
 Time ReadScheduler::NextRead(bool slow_start) const {
   if (slow_start || must_rewind_) return next_read_;
   const Time wanted = rescanning_ || holds_.RescanWanted() ? 0 : next_rescan_;
@@ -71,7 +72,7 @@ void ReadScheduler::Answered(Time now, const Answer& answer) {
   if (was_step) {
     // After a reset the next read rewinds, and that ends the rescan.
     if (!stale) RescanStepEnds(now, answer.rescan);
-  } else if (!stale) {  // if it is stale, the time of the next read was set when it became so, perhaps after a pause
+  } else if (!stale) {  // when a read becomes stale, the time of the next read is set at once
     more_ = answer.more;
     new_rows_wait_ = answer.more && answer.new_rows;
     passed_over_ = answer.empty && answer.more;
@@ -113,8 +114,8 @@ void ReadScheduler::RewindNow(Time now) {
   next_read_ = std::min(next_read_, now);
 }
 
-// Reads again at once while rows are left, after the shortest gap while rows come, and otherwise after gaps that
-// double.
+// Sets the time of the next read: at once while rows are left; min_poll later if the read returned useful rows and left
+// none; otherwise after a gap that doubles with each read.
 void ReadScheduler::PacePolls(Time now, const Answer& answer) {
   if (answer.useful) {
     poll_gap_ = settings_.min_poll;
@@ -158,8 +159,9 @@ std::string ReadScheduler::FindBrokenInvariant() const {
   if (std::string unknown = state_.counts().FindUnknown(); !unknown.empty()) return unknown;
   if (!reading() && (stale_ || woken_ || topics_known_ || skips_retries_))
     return "reading: something waits for a read that is not under way";
-  if (most_rows_ == 0 || most_rows_ > settings_.batch_events) return "reading: no row, or more than a batch";
-  if (InRescanStep() && !rescanning_ && !must_rewind_) return "reading: a step of no rescan";
+  if (most_rows_ == 0 || most_rows_ > settings_.batch_events)
+    return "reading: 0 rows, or more than a batch, are to be read";
+  if (InRescanStep() && !rescanning_ && !must_rewind_) return "reading: a rescan step without a rescan";
   return {};
 }
 

@@ -1,4 +1,4 @@
-// Decides when to retry the removal of rows that were recorded as delivered: the obstacle to it may be gone.
+// Decides when to retry the removal of rows that were recorded as delivered, because the obstacle may be gone.
 // Owned by Engine. Thread: engine
 #pragma once
 
@@ -13,8 +13,8 @@ class Removals {
   explicit Removals(const Settings& settings) : settings_(settings) {}
 
   void LeaseBegins(Time now) { next_ = now + settings_.removal_interval; }
-  // A row was recorded as delivered, and its removal is due `after` microseconds later. One second is added, because
-  // the storage counts from a later moment than `now`.
+  // Notes that a row was recorded as delivered, and that its removal is due `after` microseconds later. One second is
+  // added, because the storage counts from a later moment than `now`.
   void Recorded(Time now, Time after) {
     last_due_ = now + after + kSecond;
     next_ = std::min(next_, last_due_);
@@ -33,7 +33,7 @@ class Removals {
   const Settings& settings_;
   WriteSlot slot_;
   Time next_ = kForever;
-  Time last_due_ = 0;  // when the removal of the rows that were recorded last is due
+  Time last_due_ = 0;  // the time at which the removal of the rows that were recorded last is due
 };
 
 }  // namespace outbox::engine

@@ -68,7 +68,7 @@ std::string SendWindow::FindBrokenInvariant() const {
   for (std::size_t lane = 0; lane < lanes_.size(); ++lane) {
     const LaneState& state = lanes_[lane];
     const std::uint32_t counted = state.epoch == epoch_ ? state.in_flight : 0;
-    if (counted != of_lane[lane]) return "send window: a lane miscounts its events in flight";
+    if (counted != of_lane[lane]) return "send window: the events in flight of a lane are miscounted";
     if (counted > 1 && state.proven <= -kForever)
       return "send window: several events are in flight in an unproven lane";
   }

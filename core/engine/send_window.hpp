@@ -1,4 +1,4 @@
-// The main stream of a shard: what waits to be sent, what is in flight, and the resets of its producer.
+// The main stream of a shard: the events that wait to be sent, the events in flight, and the resets of the producer.
 //
 // The stream has no gaps and begins at or below the oldest event that is not in the topic yet. So every problem at the
 // broker has the same remedy: reset the producer, which cuts off the end of the stream and never leaves a gap in it;
@@ -6,9 +6,10 @@
 // Owned by Engine. Thread: engine
 //
 // INVARIANT: queue() is in the order of reading, and flights are in the order of sending.
-// INVARIANT: in_flight() is the number of sent events without an answer. The flights add up to it, and so do the lanes.
+// INVARIANT: in_flight() is the number of sent events without an answer. It is also the sum over the flights, and the
+// sum over the lanes.
 // INVARIANT: nothing is sent while a reset is under way.
-// INVARIANT: while a lane is not proven under the epoch, at most one of its events is in flight.
+// INVARIANT: while a lane is not proven in the current epoch, at most one of its events is in flight.
 #pragma once
 
 #include <algorithm>
@@ -28,7 +29,7 @@ class SendWindow {
 
   // ---- the queue: events that were read and not sent yet ----
   void Enqueue(EventIndex e) { queue_.push_back(e); }
-  // Used only by a mutant (mutant.hpp).
+  // Puts the event at the front of the queue. Used only by a mutant (mutant.hpp).
   void EnqueueFirst(EventIndex e) { queue_.push_front(e); }
   [[nodiscard]] const std::deque<EventIndex>& queue() const { return queue_; }
   EventIndex TakeFirst() {
@@ -36,7 +37,7 @@ class SendWindow {
     queue_.pop_front();
     return e;
   }
-  // Removes the events for which chosen(event) holds from the queue, and calls f(index) for each.
+  // Removes from the queue the events for which chosen(event) is true, and calls f(index) for each of them.
   template <class Chosen, class F>
   void DropQueued(Chosen chosen, F f) {
     std::erase_if(queue_, [&](EventIndex e) {
@@ -47,11 +48,11 @@ class SendWindow {
   }
 
   // ---- sending ----
-  // Adds the first event of the queue to the flight that is being assembled. Returns false if the lane of the event is
-  // not open. A lane is proven under an epoch once one of its records was acknowledged with a real offset. Until then a
-  // record of the lane is sent alone, because a broker that holds no state for a producer accepts any first sequence
-  // number (docs/design/decisions/0007). REQUIRES: `event` is the first event of the queue, and `until` the end of its
-  // reservation.
+  // Adds the first event of the queue to the flight that is being assembled. Returns false if the event may not be sent
+  // yet, because another record of its lane is in flight and the lane is not proven. A lane is proven in an epoch once
+  // one of its records was acknowledged with a real offset. Until then a record of the lane is sent alone, because a
+  // broker that holds no state for a producer accepts any first sequence number (docs/design/decisions/0007). REQUIRES:
+  // `event` is the first event of the queue, and `until` the end of its reservation.
   [[nodiscard]] bool SendFirst(Event& event, Time until, Time now) {
     LaneState& lane = LaneOf(event.lane);
     if (lane.in_flight > 0 && now - lane.proven > settings_.lane_idle) return false;
@@ -66,15 +67,16 @@ class SendWindow {
   }
   // Completes the flight that is being assembled; returns the number of its events.
   std::uint32_t CloseFlight(Time now);
-  // The number of the flight that will follow everything sent so far, including the flight that is being assembled.
+  // Returns the number of the flight that will follow everything sent so far, including the flight that is being
+  // assembled.
   [[nodiscard]] std::uint32_t NextFlight() const { return next_flight_ + (making_.open > 0 ? 1 : 0); }
-  // True if every event of the flights before `flight` is answered. The numbers of flights may wrap around.
+  // True if every event of the flights before `flight` is answered. Flight numbers may wrap around.
   [[nodiscard]] bool AllOverBefore(std::uint32_t flight) const {
     return static_cast<std::int32_t>(flight - first_flight_) <= 0;
   }
 
-  // The routes of the events in flight; see EventTable::Batch. REQUIRES, for SetRoutes: nothing is in flight, not even
-  // a trial.
+  // Return or set the routes of the events in flight; see EventTable::Batch. REQUIRES, for SetRoutes: nothing is in
+  // flight, not even a trial.
   [[nodiscard]] std::uint16_t routes() const { return routes_; }
   void SetRoutes(std::uint16_t routes) { routes_ = routes; }
 
@@ -96,16 +98,16 @@ class SendWindow {
     if (--flight.open == 0) EndFlights();
     return sent;
   }
-  // Notes that the broker has refused a record: it answers, so the next reset is no outage.
+  // Notes that the broker has refused a record: the broker answers, so the next reset is not an outage.
   void Refused() { refused_ = true; }
 
   // ---- resets ----
   [[nodiscard]] bool resetting() const { return resetting_; }
-  // Begins a reset and returns the epoch to which it leads. `outage` = the broker does not answer. REQUIRES: no reset
-  // is under way.
+  // Begins a reset and returns the epoch to which the reset leads. `outage` is true if the broker does not answer.
+  // REQUIRES: no reset is under way.
   std::uint32_t BeginReset(bool outage);
-  // Returns true if the reset under way leads to `epoch`; it is then over. `pause` receives the time to wait before the
-  // next read, in microseconds; 0 if there was no outage.
+  // If the reset under way leads to `epoch`, ends it and returns true; otherwise returns false. `pause` receives the
+  // time to wait before the next read, in microseconds; 0 if there was no outage.
   [[nodiscard]] bool EndReset(std::uint32_t epoch, Backoff& backoff, Time& pause);
   [[nodiscard]] bool DeliveryOverdue(Time now) const {
     return in_flight_ > 0 && now >= flights_.front().at + settings_.delivery_timeout;
@@ -113,22 +115,23 @@ class SendWindow {
   [[nodiscard]] bool ReservationOfFlightEnds(Time now) const {
     return in_flight_ > 0 && now >= flights_.front().until - settings_.lease_margin;
   }
-  // The time at which the first reservation of a queued event ends, less lease_margin; kForever = nothing is queued.
+  // Returns the time at which the first reservation of a queued event ends, less lease_margin; kForever if nothing is
+  // queued.
   [[nodiscard]] Time QueueUntil() const {
     return queue_.empty() ? kForever : events_.Until(queue_.front()) - settings_.lease_margin;
   }
-  // The time at which DeliveryOverdue or ReservationOfFlightEnds becomes true, or QueueUntil is reached, whichever is
-  // first.
+  // Returns the time at which DeliveryOverdue or ReservationOfFlightEnds becomes true, or QueueUntil is reached,
+  // whichever is first.
   [[nodiscard]] Time NextDeadline() const;
 
   // ---- answers that the broker owes ----
-  // The time since which the broker has owed its next answer about the oldest flight; kForever = it owes none. Each
-  // answer starts the time again, because a slow broker to which much is sent at once answers each event late.
+  // Returns the time since which the broker has owed its next answer about the oldest flight; kForever if it owes none.
+  // Each answer starts the time again, because a slow broker to which much is sent at once answers each event late.
   [[nodiscard]] Time OwedSince() const {
     return std::min(owed_since_, flights_.empty() ? kForever : std::max(flights_.front().at, answered_at_));
   }
-  // Notes that the broker has owed an answer since that time. This stays so if the same events are sent again meanwhile,
-  // or if the lease is lost and regained.
+  // Notes that the broker has owed an answer since `since`. That time does not change if the same events are sent again
+  // meanwhile, or if the lease is lost and regained.
   void Owes(Time since) { owed_since_ = std::min(owed_since_, since); }
   void OwesNothing() { owed_since_ = kForever; }
   [[nodiscard]] bool FlightsOver() const { return flights_.empty(); }
@@ -136,11 +139,11 @@ class SendWindow {
   [[nodiscard]] std::string FindBrokenInvariant() const;
 
  private:
-  friend struct PartProbe;  // for the tests
+  friend struct PartProbe;  // lets the tests set private fields
 
   // The events of one Publish command. They share the deadline for their answers.
   struct Flight {
-    Time at;                 // when they were sent
+    Time at;                 // the time at which the events were sent
     Time until = kForever;   // the end of the reservation that ends first
     std::uint32_t open = 0;  // number of events without an answer
   };
@@ -168,8 +171,8 @@ class SendWindow {
   std::uint16_t routes_ = 0;
   std::uint32_t epoch_ = 1;
   bool resetting_ = false;
-  bool outage_ = false;         // the reset under way began because of an outage
-  bool refused_ = false;        // a report since the last reset was a refusal
+  bool outage_ = false;         // true if the reset under way began because of an outage
+  bool refused_ = false;        // true if a report since the last reset was a refusal
   std::uint32_t failures_ = 0;  // number of consecutive outages
   Time answered_at_ = 0;        // when an event of the oldest flight was last answered
   Time owed_since_ = kForever;  // the earliest time passed to Owes: flights that a reset has ended still count

@@ -1,4 +1,5 @@
-// The commands of ShardCoordinator: what its shell has to carry out, and what the shell has to log.
+// The commands of ShardCoordinator: the calls and changes that its shell has to carry out, and the facts that the shell
+// has to log.
 #pragma once
 
 #include <cstdint>
@@ -24,12 +25,12 @@ struct AskWasLost {
 struct MakeRunner {
   std::uint32_t shard, shards_total;
 };
-// Release these shards in the database and, if `deregister`, remove this relay from the list of relays there. Answer:
-// ShardsReleased.
+// Release these shards in the database and, if `deregister`, remove this relay from the database's list of relays.
+// Answer: ShardsReleased.
 struct ReleaseShards {
   std::vector<outbox_owned_shard> shards;
   bool deregister;
-  Time timeout;  // kForever = the timeout of every other call
+  Time timeout;  // kForever = the usual timeout of a call
 };
 
 // ---- runners ----
@@ -57,10 +58,10 @@ struct RemoveAllRunners {};
 
 // ---- the relay ----
 
-// A heartbeat was answered with OUTBOX_BAD_CONFIG before any heartbeat has succeeded. So the database or the
-// configuration is wrong, and waiting does not help.
+// Report that the relay cannot start. A heartbeat was answered with OUTBOX_BAD_CONFIG before any heartbeat has
+// succeeded. So the database or the configuration is wrong, and waiting does not help.
 struct CannotStart {};
-// The relay has left the outbox. This is the last command. `complete` = nothing was left unresolved.
+// The relay has left the outbox. This is the last command. `complete` is true if no event was left unresolved.
 struct Left {
   bool complete;
 };

@@ -68,8 +68,8 @@ void ShardCoordinator::HeartbeatAnswered(outbox_code code, const Lease& lease) {
   BeginNext();
 }
 
-// A relay that waits for a shard sends heartbeats often. A relay that shares the shards with others sends them often
-// enough to notice within a second that another relay is gone.
+// Returns the time until the next heartbeat. A relay that waits for a shard sends heartbeats often. A relay that shares
+// the shards with other relays sends them often enough to notice within a second that another relay is gone.
 Time ShardCoordinator::NextBeat() const {
   const Time renew = settings_.lease / 5;
   if (stopping_) return renew;
@@ -158,8 +158,8 @@ void ShardCoordinator::Lose(std::uint32_t shard, const Held& held) {
   if (runners_.contains(shard)) commands_.emplace_back(Release{shard, ReleaseReason::kLost, held.token, 0});
 }
 
-// The number of shards changes only while no relay runs, or after the lease of a relay that could not be reached has
-// expired. So nothing is sent under the old number any more.
+// Takes over a new number of shards. The number changes only while no relay runs, or after the lease of a relay that
+// could not be reached has expired. So nothing is sent under the old number any more.
 void ShardCoordinator::Resize(std::uint32_t shards) {
   if (stopping_) {
     for (const auto& [shard, held] : held_) Lose(shard, held);
@@ -182,8 +182,8 @@ void ShardCoordinator::BeginNext() {
   commands_.emplace_back(AskWasLost{shard, held_.at(shard).token});
 }
 
-// If the answer is not known, the previous owner is assumed to have let its lease expire: an event of the shard may
-// have been the reason.
+// Takes the answer to AskWasLost. If it failed, the previous owner is assumed to have let its lease expire: an event of
+// the shard may have been the reason.
 void ShardCoordinator::WasLostAnswered(outbox_code code, bool lost) {
   if (to_begin_.empty()) return Rest(NextBeat());
   const std::uint32_t shard = to_begin_.front();
@@ -278,8 +278,8 @@ void ShardCoordinator::TryLeave() {
   AskLeave();
 }
 
-// The connection may have failed silently since the last heartbeat. So some time is left for a second attempt on a new
-// connection.
+// Requests the release of the shards. The connection may have failed silently since the last heartbeat. So the timeout
+// of the first attempt leaves time for a second attempt on a new connection.
 void ShardCoordinator::AskLeave() {
   call_ = Call::kLeave;
   ReleaseShards release{{}, complete_, std::max(100 * kMillisecond, (stop_by_ - now_) / tries_left_)};
@@ -302,15 +302,15 @@ std::string ShardCoordinator::CheckInvariants() const {
   for (const auto& [shard, held] : held_) {
     const bool begun = held.phase == Phase::kRunning || held.phase == Phase::kHandingOver;
     if (begun && !runners_.contains(shard)) return "a shard is delivered without a runner";
-    if (shard >= shards_ && !stopping_) return "a shard is held that the outbox does not have";
+    if (shard >= shards_ && !stopping_) return "a held shard does not exist in the outbox";
   }
   for (const std::uint32_t shard : to_begin_)
     if (!held_.contains(shard) || held_.at(shard).phase != Phase::kGained)
-      return "a shard is to begin that is not gained";
+      return "a shard that is to begin is not in the phase kGained";
   if ((call_ == Call::kWasLost || call_ == Call::kMakeRunner) && to_begin_.empty() && !stopping_)
     return "a call is under way for a shard that is not to begin";
   if (stopping_ && !to_begin_.empty()) return "a shard is to begin while the relay stops";
-  if (!std::ranges::includes(runners_, stopped_)) return "a shard has stopped that has no runner";
+  if (!std::ranges::includes(runners_, stopped_)) return "a stopped shard has no runner";
   if (!stopping_ && !stopped_.empty()) return "a shard has stopped while the relay runs";
   if (call_ == Call::kNone && leased_ && NextDeadline() >= kForever) return "no heartbeat is due";
   return CheckFirstSteps();
@@ -320,10 +320,10 @@ std::string ShardCoordinator::CheckFirstSteps() const {
   if (!first_steps_) return "";
   const auto held = held_.find(first_steps_->first);
   if (held == held_.end() || held->second.token != first_steps_->second)
-    return "the first steps are of a shard not held";
+    return "the shard in its first steps is not held";
   const bool being_made = call_ == Call::kMakeRunner && making_.first == first_steps_->first;
-  if (held->second.phase == Phase::kReleased) return "the first steps are of a shard that was released";
-  if (held->second.phase == Phase::kGained && !being_made) return "the first steps are of a shard that was not begun";
+  if (held->second.phase == Phase::kReleased) return "the shard in its first steps was released";
+  if (held->second.phase == Phase::kGained && !being_made) return "the shard in its first steps was not begun";
   return "";
 }
 

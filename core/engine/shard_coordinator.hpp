@@ -25,7 +25,7 @@ class ShardCoordinator {
  public:
   struct Settings {
     Time lease, poll_interval;
-    bool has_leases = true;  // false = the plugin has no leases, so shard 0 is held forever
+    bool has_leases = true;  // false if the plugin has no leases; shard 0 is then held forever
 #ifdef OUTBOX_MUTANTS
     Mutant mutant = Mutant::kNone;
 #endif
@@ -34,21 +34,23 @@ class ShardCoordinator {
 
   // ---- inputs; REQUIRES: each is preceded by a call of Advance ----
 
-  // Sets the current time. REQUIRES: `now` is of a clock that continues while the machine is suspended.
+  // Sets the current time. REQUIRES: `now` is the time of a clock that continues while the machine is suspended.
   void Advance(Time now);
-  // The first input after Advance. REQUIRES: the runner of shard 0 exists.
+  // Starts the relay. REQUIRES: this is the first input after Advance, and the runner of shard 0 exists.
   void Start();
-  // `lease` is read only if `code` is OUTBOX_OK. Its time counts from the moment when the heartbeat was requested,
-  // because the answer may have taken long. OUTBOX_UNSUPPORTED, before any heartbeat has succeeded, means that the
-  // store, as it is configured, has no leases of shards; see HoldForever.
+  // Takes the answer to shards::Heartbeat. `lease` is read only if `code` is OUTBOX_OK. The time that is left of the
+  // lease counts from the moment when the heartbeat was requested, because the answer may have taken long.
+  // OUTBOX_UNSUPPORTED, before any heartbeat has succeeded, means that the store, as it is configured, has no leases of
+  // shards; see HoldForever.
   void HeartbeatAnswered(outbox_code code, const Lease& lease);
-  // `lost` is read only if `code` is OUTBOX_OK.
+  // Takes the answer to shards::AskWasLost. `lost` is read only if `code` is OUTBOX_OK.
   void WasLostAnswered(outbox_code code, bool lost);
   void RunnerMade(bool made);
   void ShardsReleased(outbox_code code);
-  // The runner has nothing of the shard outstanding under `token` (for kStop: nothing at all), and will not have.
+  // Notes that no event of the shard is outstanding in the runner under `token` (for kStop: under any token) any more,
+  // and that none will be.
   void Released(std::uint32_t shard, std::uint64_t token, ReleaseReason reason);
-  // The first steps of the slow start under `token` are over.
+  // Notes that the first steps of the slow start under `token` are over.
   void FirstStepsOver(std::uint32_t shard, std::uint64_t token);
   // Stops the relay. Half of the time until `deadline` is for the broker's answers about events in flight, the rest for
   // confirming these events and for releasing the shards.
@@ -58,21 +60,22 @@ class ShardCoordinator {
 
   [[nodiscard]] std::vector<shards::Command> TakeCommands() { return std::exchange(commands_, {}); }
   [[nodiscard]] Time NextDeadline() const;
-  // Returns a text that names a broken invariant; empty if all invariants hold. For tests and the simulator.
+  // Returns a text that names a broken invariant, or an empty text if all invariants hold. Used by tests and the
+  // simulator.
   [[nodiscard]] std::string CheckInvariants() const;
 
  private:
-  friend struct CoordinatorProbe;  // for the simulator
+  friend struct CoordinatorProbe;  // gives the simulator access to private fields
 
   // INVARIANT: at most one call is under way.
   enum class Call : std::uint8_t { kNone, kHeartbeat, kWasLost, kMakeRunner, kHandOver, kLeave, kLeft };
   enum class Phase : std::uint8_t {
-    // Held and not begun: it waits for the answer to AskWasLost, for a runner, or for the end of another shard's first
-    // steps.
+    // The relay holds the shard and has not begun it. The shard waits for the answer to AskWasLost, for a runner, or
+    // for the end of another shard's first steps.
     kGained,
-    kRunning,      // its runner delivers it
-    kHandingOver,  // its runner finishes what is in flight, so that another relay can own it
-    kReleased,     // nothing of it is outstanding, and it has to be released in the database
+    kRunning,      // the runner delivers the shard
+    kHandingOver,  // the runner finishes the events in flight, so that another relay can own the shard
+    kReleased,     // no event is outstanding, and the shard has to be released in the database
   };
   // INVARIANT: a shard that is kRunning or kHandingOver has a runner.
   struct Held {
@@ -81,8 +84,8 @@ class ShardCoordinator {
     Phase phase = Phase::kGained;
   };
 
-  // Holds shard 0 forever, for a store without leases of shards. Such a store knows no other relay, or it marks the
-  // rows that it gives to each relay. It has one shard.
+  // Holds shard 0 forever, for a store without leases of shards. Such a store does not know of other relays, or it
+  // marks the rows that it gives to each relay. It has only one shard.
   void HoldForever();
   void Beat();
   void AskHeartbeat();
@@ -110,10 +113,10 @@ class ShardCoordinator {
   Call call_ = Call::kNone;
 
   // The state of the heartbeat.
-  Time next_beat_ = kForever, asked_ = 0;  // when the next one is due, and when the last one was requested
-  bool soon_ = false;                      // the next heartbeat is due as soon as the call under way has ended
-  bool met_database_ = false;              // a heartbeat has succeeded
-  bool leased_ = true;                     // heartbeats are sent; used only by CheckInvariants
+  Time next_beat_ = kForever, asked_ = 0;  // when the next heartbeat is due, and when the last one was requested
+  bool soon_ = false;                      // true if the next heartbeat is due as soon as the call under way has ended
+  bool met_database_ = false;              // true if a heartbeat has succeeded
+  bool leased_ = true;                     // true if heartbeats are sent; used only by CheckInvariants
   std::uint32_t failures_ = 0;             // number of consecutive failed heartbeats
   std::uint32_t shards_ = 1;               // number of shards of the outbox
   std::uint32_t share_ = 1;                // number of shards for each relay
@@ -122,11 +125,12 @@ class ShardCoordinator {
   std::map<std::uint32_t, Held> held_;
   // The shards that are to be begun, in this order. INVARIANT: it is empty while the relay stops.
   std::deque<std::uint32_t> to_begin_;
-  std::pair<std::uint32_t, bool> making_;  // the shard whose runner is being made, and whether it is to start slowly
+  std::pair<std::uint32_t, bool> making_;  // the shard whose runner is being made, and true if it is to start slowly
   std::set<std::uint32_t> runners_;
   std::vector<outbox_owned_shard> released_;  // the shards that the call under way releases for a hand-over
-  // INVARIANT: one shard at a time is in the first steps of a slow start, so that a crash identifies one event. The
-  // shard is held under this token, and it has been begun or its runner is being made.
+  // The shard that is in the first steps of a slow start, and the token under which it is held. INVARIANT: at most one
+  // shard at a time is in its first steps, so that a crash identifies one event. The shard has been begun, or its
+  // runner is being made.
   std::optional<std::pair<std::uint32_t, std::uint64_t>> first_steps_;
 
   // INVARIANT: a shard that has unresolved events is never released in the database.

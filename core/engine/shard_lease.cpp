@@ -32,7 +32,7 @@ ShardLease::Effect ShardLease::Hold(std::uint64_t token, Time until, bool slow_s
 
 ShardLease::Effect ShardLease::HandOver(std::uint64_t token, Time until) {
   switch (state_.state()) {
-    case LeaseState::kStandby:  // nothing is outstanding any more, or not under this lease
+    case LeaseState::kStandby:  // nothing is outstanding any more, or the lease under this token has not begun
       next_ = {};
       released_ = {token, ReleaseReason::kHandOver};
       return Effect::kReleased;
@@ -117,7 +117,7 @@ std::string ShardLease::FindBrokenInvariant(std::uint32_t outstanding) const {
   if (std::string unknown = state_.counts().FindUnknown(); !unknown.empty()) return unknown;
   const bool idle = state_.Is(LeaseState::kStandby) || state_.Is(LeaseState::kStopped);
   if (idle && outstanding > 0) return "shard lease: events are outstanding without a lease";
-  if (next_.until > 0 && IsValid()) return "shard lease: two leases at a time";
+  if (next_.until > 0 && IsValid()) return "shard lease: a second lease waits while one is valid";
   return {};
 }
 

@@ -1,4 +1,4 @@
-// The successive leases of one shard. Nothing of a lease is outstanding when the next one begins.
+// The successive leases of one shard. No event is outstanding under a lease any more when the next lease begins.
 // Owned by Engine. Thread: engine
 //
 // INVARIANT: events of the shard are outstanding under one token at a time, which is token().
@@ -16,34 +16,35 @@ namespace outbox::engine {
 
 class ShardLease {
  public:
-  // What the engine has to do because of an input.
+  // The action that an input requires from the engine.
   enum class Effect : std::uint8_t {
     kNone,
-    kBegins,    // begin to deliver; see slow_start()
-    kDrains,    // begin nothing new, and finish what is outstanding
-    kEnds,      // the lease is lost: drop what is outstanding
+    kBegins,    // begin to deliver, slowly if slow_start()
+    kDrains,    // begin nothing new, and finish the outstanding events
+    kEnds,      // the lease is lost: drop the outstanding events
     kReleased,  // nothing was outstanding: report released()
   };
 
   // Begins a lease or renews it. The lease under `token` lasts until `until` by the caller's clock, counted from before
-  // it was requested; kForever = the storage has no leases. A new token is a new lease. `slow_start` = the previous
-  // owner let its lease expire. Once it was true for a token it stays so, even if the lease expires by the clock and is
-  // renewed afterwards.
+  // the lease was requested; kForever = the storage has no leases. A new token is a new lease. `slow_start` is true if
+  // the previous owner let its lease expire. Once `slow_start` was true for a token it stays true for that token, even
+  // if the lease expires by the clock and is renewed afterwards.
   Effect Hold(std::uint64_t token, Time until, bool slow_start);
-  // Another relay is to own the shard. While the shard is drained, the lease is renewed until `until`.
+  // Begins a hand-over: another relay is to own the shard. While the shard is drained, the lease is renewed until
+  // `until`.
   Effect HandOver(std::uint64_t token, Time until);
-  // The lease is lost. `by_storage` = the storage says so, not only the clock: then a lease that was gained meanwhile
-  // is lost, too.
+  // Ends the lease, because it is lost. `by_storage` is true if the storage reports the loss, and false if only the
+  // clock does. If the storage reports it, a lease that was gained meanwhile is lost, too.
   Effect Lose(bool by_storage);
   // Stops the shard for good. Events without an answer at `deadline` are given up as unknown.
   Effect Stop(Time deadline);
 
-  // Called when nothing is outstanding any more. Returns what to report.
+  // Ends the lease when nothing is outstanding any more. Returns the command that reports this.
   [[nodiscard]] command::Released Drained();
   [[nodiscard]] bool IsEnding() const {
     return IsLost() || state_.Is(LeaseState::kHandingOver) || state_.Is(LeaseState::kStopping);
   }
-  // True if a lease that was gained meanwhile can begin now.
+  // True if a lease that was gained while another one was ending can begin now.
   [[nodiscard]] bool Waits(Time now) const { return state_.Is(LeaseState::kStandby) && next_.until > now; }
   Effect BeginWaiting();
 
@@ -69,7 +70,7 @@ class ShardLease {
   [[nodiscard]] std::string FindBrokenInvariant(std::uint32_t outstanding) const;
 
  private:
-  friend struct PartProbe;  // for the tests
+  friend struct PartProbe;  // lets the tests set private fields
 
   struct Lease {
     std::uint64_t token = 0;
@@ -83,8 +84,9 @@ class ShardLease {
   Time until_ = 0;
   Time drain_by_ = kForever;
   bool slow_start_ = false, renewed_ = false;
-  bool hands_over_ = false;  // lost during a hand-over: the storage may still name this relay as the owner
-  Lease next_;               // the lease that was gained while another one is ending
+  // true if the lease was lost during a hand-over: the storage may still name this relay as the owner
+  bool hands_over_ = false;
+  Lease next_;  // the lease that was gained while another one is ending
   command::Released released_;
 };
 

@@ -63,18 +63,19 @@ bool SlowStart::Marked(const MarkAnswer& answer, Time now, Backoff& backoff) {
     return false;
   }
   const bool give_up = answer.queued && answer.owners > settings_.most_owners;
-  // In two cases the mark is removed: an operator who retries an event that was given up has fixed its cause, and an
-  // event that was dropped is marked again when it is read again.
+  // The mark is removed in two cases. An event that is given up is retried only by an operator, who has then fixed its
+  // cause. An event that was dropped is marked again when it is read again.
   mark_.To(answer.queued && !give_up ? MarkState::kSet : MarkState::kClearing);
   return give_up;
 }
 
 std::string SlowStart::FindBrokenInvariant(std::uint32_t outstanding) const {
   if (std::string unknown = mark_.counts().FindUnknown(); !unknown.empty()) return unknown;
-  if (mark_.Is(MarkState::kWriting) && !slot_.busy()) return "slow start: a mark is being written by nobody";
+  if (mark_.Is(MarkState::kWriting) && !slot_.busy())
+    return "slow start: the mark is being written, but no write is under way";
   if ((mark_.Is(MarkState::kWanted) || mark_.Is(MarkState::kSet)) && !active_)
     return "slow start: an event is marked outside of a slow start";
-  if (mark_.Is(MarkState::kWanted) && outstanding == 0) return "slow start: no event is there to be marked";
+  if (mark_.Is(MarkState::kWanted) && outstanding == 0) return "slow start: the event to be marked is missing";
   return {};
 }
 

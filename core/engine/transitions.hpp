@@ -14,33 +14,33 @@ namespace outbox::engine {
 
 enum class EventState : std::uint8_t {
   kFree,          // the slot holds no event
-  kQueued,        // read and not sent yet
-  kSent,          // handed to the publisher in the main stream
-  kTried,         // handed to the publisher as a trial
-  kUnknown,       // reported without success; it is read again after the reset that follows
-  kAcknowledged,  // acknowledged by the broker; its row has to be removed
-  kFailing,       // its failure has to be recorded
-  kReleasing,     // dropped; its reservation has to be released, because the storage marks rows
-  kSettled,       // nothing remains to be done; the slot is free at the end of the turn
+  kQueued,        // the event was read and has not been sent
+  kSent,          // the event was handed to the publisher in the main stream
+  kTried,         // the event was handed to the publisher as a trial
+  kUnknown,       // the event was reported without success; it is read again after the reset that follows
+  kAcknowledged,  // the broker has acknowledged the event; its row has to be removed
+  kFailing,       // the event has failed, or its row cannot be removed; that has to be recorded
+  kReleasing,     // the event was dropped; its reservation has to be released, because the storage marks rows
+  kSettled,       // nothing remains to be done for the event; the slot becomes free at the end of the turn
 };
 
 // Why no event of a key may be sent.
 enum class HoldState : std::uint8_t {
   kNone,     // the key is not held
-  kRetried,  // a failed event came back and is outstanding, or its trial was given up
+  kRetried,  // a failed event was read again and is outstanding, or the trial of an event was given up
   kFailing,  // the failure of an event is not recorded yet
-  kBarrier,  // the failure is recorded, but a read that began before that may bring later events of the key
-  kRescan,   // the head is settled, but later events were dropped; a rescan that begins from now on has to find them
-  kTopic,  // an event was dropped because its topic is not known yet; nothing of the key is sent until it is read again
+  kBarrier,  // the failure is recorded, but a read that began before may return later events of the key
+  kRescan,   // later events were dropped; a rescan that begins from now on has to find them
+  kTopic,    // an event whose topic is not known was dropped; no event of the key is sent until it is read again
 };
 
 enum class LeaseState : std::uint8_t {
-  kStandby,      // no lease and nothing outstanding
+  kStandby,      // the relay has no lease of the shard, and no event of it is outstanding
   kHolding,      // the relay owns the shard and delivers it
-  kHandingOver,  // draining under the lease, so that another relay can own the shard
-  kStopping,     // draining under the lease, because the relay stops
-  kLost,         // the lease is lost; what is outstanding is given up
-  kLostAtStop,   // the lease is lost and the relay stops; what is outstanding is given up
+  kHandingOver,  // the shard is drained under the lease, so that another relay can own it
+  kStopping,     // the shard is drained under the lease, because the relay stops
+  kLost,         // the lease is lost; outstanding events are given up
+  kLostAtStop,   // the lease is lost and the relay stops; outstanding events are given up
   kStopped,      // the relay has stopped and never holds the shard again
 };
 
@@ -55,7 +55,7 @@ enum class MarkState : std::uint8_t {
 
 enum class ReadState : std::uint8_t {
   kIdle,
-  kReading,     // a read is under way that goes on from the position, or rewinds
+  kReading,     // a read from the position or from the oldest row is under way
   kRescanStep,  // a step of a rescan is under way
 };
 
@@ -201,7 +201,7 @@ class TransitionCounts {
       for (std::size_t to = 0; to < kStates; ++to)
         if (taken_[from][to] > 0) f(static_cast<State>(from), static_cast<State>(to), taken_[from][to]);
   }
-  // Returns a text that names a transition which was taken and is not in the table; empty if there is none.
+  // Returns a text that names a transition which was taken and is not in the table, or an empty text if there is none.
   [[nodiscard]] std::string FindUnknown() const {
     std::string unknown;
     Each([&](State from, State to, std::uint64_t) {
@@ -221,13 +221,13 @@ class TransitionCounts {
   std::uint64_t taken_[kStates][16] = {};  // the second dimension is a power of two, so that counting is cheap
 };
 
-// The state of a part that is in one state at a time. It counts the transitions.
+// Holds the state of a part and counts its transitions.
 template <class State>
 class StateMachine {
  public:
   [[nodiscard]] State state() const { return state_; }
   [[nodiscard]] bool Is(State state) const { return state_ == state; }
-  // Does nothing if the part is already in that state.
+  // Changes the state to `to`; does nothing if the part is already in that state.
   void To(State to) {
     if (to == state_) return;
     counts_.Count(state_, to);

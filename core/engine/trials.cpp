@@ -48,8 +48,8 @@ std::uint32_t Trials::Begin(Time now, std::vector<EventIndex>& sent) {
 
 std::uint32_t Trials::BeginSome(std::deque<EventIndex>& waiting, std::size_t free, Time now,
                                 std::vector<EventIndex>& sent) {
-  // Only the first event of a key may be tried. If a key has many events here, only this many events are examined in
-  // search of others.
+  // Only the first event of a key may be tried. Many waiting events may have the same key, so the search for others is
+  // limited to this many events.
   const std::size_t examined = std::min<std::size_t>(waiting.size(), std::size_t{8} * settings_.max_trials);
   std::size_t kept = 0, i = 0;
   std::uint32_t begun = 0;
@@ -141,12 +141,13 @@ std::string Trials::FindBrokenInvariant() const {
   };
   for (const std::deque<EventIndex>* waiting : {&waiting_new_, &waiting_failed_}) {
     for (const EventIndex e : *waiting) {
-      if (events_[e].state() != EventState::kQueued) return "trials: an event waits that is not queued";
+      if (events_[e].state() != EventState::kQueued) return "trials: a waiting event is not queued";
       (void)count(e, false);
     }
   }
   for (const Trial& trial : tried_) {
-    if (events_[trial.event].state() != EventState::kTried) return "trials: an event is listed as tried and is not";
+    if (events_[trial.event].state() != EventState::kTried)
+      return "trials: an event in the list of tried events is not tried";
     if (!count(trial.event, true)) return "trials: two events of a key are tried at the same time";
     retrials += events_[trial.event].attempts > 0 ? 1 : 0;
   }
@@ -160,7 +161,7 @@ std::string Trials::FindBrokenInvariant() const {
   }
   if (tried != tried_.size() || retrials != retrials_) return "trials: events without an answer are miscounted";
   if (retrials_ > settings_.max_retrials || tried - retrials_ > settings_.max_trials)
-    return "trials: too many at a time";
+    return "trials: too many are in flight";
   if (keys.size() != keys_.size()) return "trials: keys are miscounted";
   for (const auto& [hash, key] : keys) {
     const auto known = keys_.find(hash);

@@ -30,15 +30,15 @@ class Trials {
     if (event.attempts > 0 || event.doubtful) return true;
     return !(keys_.empty() && suspicions_.empty()) && IsKeptApart(event, now);
   }
-  // Called when the broker has refused a record of this lane in the main stream under this epoch: the events of the
-  // lane are sent as trials for some time. Only the first refusal of an epoch counts, because the others are of the
-  // same request.
+  // Puts the lane under suspicion, so that its events are sent as trials for some time: the broker has refused a record
+  // of the lane in the main stream in this epoch. Only the first refusal of an epoch counts, because the others belong
+  // to the same request.
   void Suspect(publisher::Lane lane, std::uint32_t epoch, Time now);
-  // An event of the lane was refused as a trial, so the others are suspected for longer.
+  // Prolongs the suspicion of the lane, because an event of the lane was refused as a trial.
   void ProlongSuspicion(publisher::Lane lane, Time now);
   void ForgetSuspicions() { suspicions_.clear(); }
 
-  // Adds an event. Its trial is not sent before all events of the flights before `flight` are answered.
+  // Adds an event. Its trial is sent only after all events of the flights before `flight` are answered.
   void Enqueue(EventIndex e, std::uint32_t flight);
   // Appends to `sent` the events whose trials begin now; returns their number.
   std::uint32_t Begin(Time now, std::vector<EventIndex>& sent);
@@ -49,7 +49,7 @@ class Trials {
 
   [[nodiscard]] bool Idle() const { return waiting_new_.empty() && waiting_failed_.empty() && tried_.empty(); }
   [[nodiscard]] std::size_t InFlight() const { return tried_.size(); }
-  // True if one more event that has failed before may wait here. Such events may take only part of the window.
+  // True if one more event that has failed before may wait for its trial. Such events may take only part of the window.
   [[nodiscard]] bool RoomForRetries() const { return waiting_failed_.size() < settings_.max_retried(); }
   [[nodiscard]] Time OldestSentAt() const;
 
@@ -71,22 +71,23 @@ class Trials {
     resetting_ = true;
     return epoch_ + 1;
   }
-  // Returns true if the reset under way leads to `epoch`; it is then over. `dropped` receives the events whose answers
-  // are not known.
+  // If the reset under way leads to `epoch`, ends it and returns true; otherwise returns false. `dropped` receives the
+  // events whose outcome is not known.
   [[nodiscard]] bool EndReset(std::uint32_t epoch, Time now, Backoff& backoff, std::vector<EventIndex>& dropped);
   [[nodiscard]] std::vector<EventIndex> Tried() const;
   // True if an answer is overdue, or if the reservation of a tried event is about to end.
   [[nodiscard]] bool ResetDue(Time now) const;
-  // The time at which the first reservation of a waiting event ends, less lease_margin; kForever = no event waits.
+  // Returns the time at which the first reservation of a waiting event ends, less lease_margin; kForever if no event
+  // waits.
   [[nodiscard]] Time WaitingUntil() const;
   [[nodiscard]] Time NextDeadline(Time now) const;
 
   [[nodiscard]] std::string FindBrokenInvariant() const;
 
  private:
-  friend struct PartProbe;  // for the tests
+  friend struct PartProbe;  // lets the tests set private fields
 
-  // True if an event of the same key waits here or is tried, or if the lane of the event is suspected.
+  // True if an event of the same key waits for its trial or is tried, or if the lane of the event is under suspicion.
   [[nodiscard]] bool IsKeptApart(const Event& event, Time now) const;
   // A lane in which the broker has refused a record of the main stream. Its events are sent as trials until `until`. A
   // new entry is all zeros.
@@ -96,8 +97,8 @@ class Trials {
   };
   struct Trial {
     EventIndex event;
-    Time at;     // when it was sent
-    Time until;  // the end of its reservation
+    Time at;     // the time at which the event was sent
+    Time until;  // the end of the event's reservation
   };
   // The number of events of a key that wait for their trials or are tried.
   struct Key {
@@ -125,7 +126,7 @@ class Trials {
   EventTable& events_;
   const SendWindow& window_;
   std::unordered_map<publisher::Lane, Suspicion> suspicions_;
-  std::deque<EventIndex> waiting_new_, waiting_failed_;  // events that have never failed, and events that have
+  std::deque<EventIndex> waiting_new_, waiting_failed_;  // waiting events that have never failed, and those that have
   std::unordered_map<std::uint64_t, Key> keys_;
   std::vector<Trial> tried_;
   std::uint32_t retrials_ = 0;  // number of trials in tried_ whose events have failed before

@@ -64,7 +64,7 @@ struct WriteQueue {
     writing.assign(waiting.begin(), end);
     waiting.erase(waiting.begin(), end);
   }
-  // The time at which the next call may be made; kForever = nothing is to be written, or a call is under way.
+  // Returns the time at which the next call may be made; kForever if nothing is to be written or a call is under way.
   [[nodiscard]] Time NextCall() const { return empty() || slot.busy() ? kForever : slot.not_before(); }
 };
 

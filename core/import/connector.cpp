@@ -50,7 +50,7 @@ std::string Quoted(std::string_view value) {
 // Returns true for a value that Kafka Connect reads from a config provider, which only its worker has.
 bool IsProvided(std::string_view value) { return value.find("${") != std::string_view::npos; }
 
-// Returns the value as a text in which the relay's configuration sees no reference: ${ is written as $${.
+// Returns the value with every ${ written as $${, so that the relay's configuration does not read it as a reference.
 std::string Plain(std::string_view value) {
   std::string plain;
   for (std::size_t i = 0; i < value.size(); ++i) {
@@ -79,7 +79,7 @@ struct Placed {
   std::string name, column;
 };
 
-// Translates one connector. All problems are collected, so that they are shown at once.
+// Translates one connector. All problems are collected, so that they are reported together.
 class Translator {
  public:
   Translator(const Settings& connector, const Settings& worker) : connector_(connector.values), worker_(worker.values) {
@@ -263,7 +263,7 @@ class Translator {
          " in the relay's environment to its value");
     return "${env:" + variable + "}";
   }
-  // Returns a reference to `variable` in place of a secret, which is not carried over.
+  // Returns a reference to `variable` in place of a secret, because secrets are not carried over.
   std::string Secret(const std::string& name, const std::string& variable) {
     if (!Find(name)) return "";
     Note(name + ": not carried over; set " + variable + " in the relay's environment to its value");
@@ -377,7 +377,7 @@ class Translator {
     columns_["id"] = id;
     columns_["key"] = Router("table.field.event.key", "aggregateid");
     columns_["payload"] = Router("table.field.event.payload", "payload");
-    (void)Find(router_ + "table.field.event.type");  // Debezium does not use it.
+    (void)Find(router_ + "table.field.event.type");  // Debezium itself ignores this setting.
     AddHeader(router_ + "table.field.event.id", "id", id);
     if (const auto timestamp = Find(router_ + "table.field.event.timestamp"); timestamp && !timestamp->empty()) {
       timestamp_ = Template(router_ + "table.field.event.timestamp", *timestamp);
@@ -444,9 +444,9 @@ class Translator {
 
   struct Converter {
     std::string type;              // Name of the Java class; "" = unknown.
-    bool schemas = true;           // With JsonConverter: schemas.enable.
-    std::string prefix;            // Prefix of its settings.
-    const Values* from = nullptr;  // The settings of the connector or of the worker.
+    bool schemas = true;           // The setting schemas.enable of JsonConverter.
+    std::string prefix;            // Prefix of the converter's own settings.
+    const Values* from = nullptr;  // The connector's or the worker's settings.
   };
 
   // Returns the connector's converter with the connector's settings or, if it names none, the worker's converter with
@@ -534,9 +534,9 @@ class Translator {
     if (key_.ends_with("schema") || value_.ends_with("schema") || header_.ends_with("schema")) {
       Note("schemas: Debezium's schema contains the DEFAULT of a column, the relay's does not; compare a record");
       for (const char* name : {"column.propagate.source.type", "datatype.propagate.source.type"})
-        if (Find(name)) Refuse(name, "it adds unknown parts to the schemas");
+        if (Find(name)) Refuse(name, "it adds schema parameters that the relay does not produce");
       if (Lower(Get("schema.name.adjustment.mode", "none")) != "none")
-        Refuse("schema.name.adjustment.mode", "it changes schemas in an unknown way; expected none");
+        Refuse("schema.name.adjustment.mode", "schema name adjustment is not supported; expected \"none\"");
     }
     (void)Find("schema.name.adjustment.mode");
     if (const auto version = Find(router_ + "table.field.event.schema.version"); version && value_.ends_with("schema"))

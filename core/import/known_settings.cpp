@@ -12,7 +12,7 @@ constexpr std::string_view kOthers =
     "it adds records beside those of the EventRouter, in topics of their own; a relay does not send them";
 constexpr std::string_view kColumns = "it changes or leaves out columns before the router reads them";
 
-// The longest name that matches applies, so that the table can contain exceptions to a rule.
+// The entry with the longest matching name applies, so that the table can contain exceptions to a rule.
 constexpr KnownSetting kSettings[] = {
     {"name"},
     {"tasks.max"},

@@ -1,4 +1,5 @@
-// What settings of Debezium connectors and Kafka Connect mean for a relay, if that does not depend on other settings.
+// The effects that settings of Debezium connectors and Kafka Connect have for a relay, unless other settings change
+// them.
 #pragma once
 
 #include <optional>
@@ -9,10 +10,10 @@ namespace outbox::debezium {
 
 // The effect of a setting on the records of the outbox.
 enum class Meaning {
-  kNothing,      // No record of the outbox changes.
-  kNote,         // No record changes, but `text` says what users who change over to the relay should know.
-  kRefused,      // A relay cannot do the same; `text` says why.
-  kUnlessValue,  // Like kNothing if the setting has the value `value`, otherwise like kRefused.
+  kNothing,      // The setting changes no record of the outbox.
+  kNote,         // The setting changes no record, but `text` says what users who change over to the relay should know.
+  kRefused,      // A relay cannot reproduce the effect; `text` says why.
+  kUnlessValue,  // As kNothing if the setting has the value `value`, otherwise as kRefused.
 };
 
 struct KnownSetting {
@@ -21,14 +22,15 @@ struct KnownSetting {
   std::string_view text = {}, value = {};
 };
 
-// Returns a setting of the connector other than those of transforms and converters; nullptr = the setting is unknown.
+// Returns the entry for a setting of the connector that belongs to no transform or converter; nullptr = unknown
+// setting.
 [[nodiscard]] const KnownSetting* FindSetting(std::string_view name);
 
-// A property of the connector's producer, and the property of the relay's Kafka client that does the same.
+// A property of the connector's producer, and the property of the relay's Kafka client that has the same effect.
 struct ProducerProperty {
   std::string_view java, relay;  // `relay` is "" if the relay needs no such property.
 };
-// Returns nullptr if the property is unknown.
+// Returns the entry for a property of the connector's producer; nullptr = unknown property.
 [[nodiscard]] const ProducerProperty* FindProducerProperty(std::string_view name);
 
 }  // namespace outbox::debezium

@@ -37,7 +37,7 @@ std::string Literal(std::string_view text) {
   return literal;
 }
 
-// A part of an expression that consists only of characters, "." and ".*".
+// One part of an expression in which every part is a character, "." or ".*".
 struct Part {
   enum class Kind { kLiteral, kAny, kAnyNumber } kind;
   char literal = 0;
@@ -50,7 +50,7 @@ std::optional<std::vector<Part>> Parts(std::string_view regex) {
   for (std::size_t i = 0; i < regex.size(); ++i) {
     const char c = regex[i];
     if (c == '\\') {
-      // A letter or digit after a backslash stands for a class of characters or the like.
+      // A letter or digit after a backslash has a special meaning, for example as a class of characters.
       if (++i == regex.size() || std::isalnum(static_cast<unsigned char>(regex[i])) != 0) return std::nullopt;
       parts.push_back({Part::Kind::kLiteral, regex[i]});
     } else if (c == '.') {

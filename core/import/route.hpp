@@ -9,15 +9,15 @@
 
 namespace outbox::debezium {
 
-// How the topic follows from the value of the column by which the router routes.
+// The rule by which the topic follows from the value of the column route.by.field.
 struct Route {
-  // The topic for values that match: a template with `{column}` for the value or, if `pattern` is not empty, its
-  // replacement.
+  // The topic for values that match. It is a template in which `{column}` stands for the value; if `pattern` is not
+  // empty, it is the replacement for the match of `pattern`.
   std::string topic;
-  // If not empty, only this value matches; any other value is the topic itself.
+  // If not empty, only this value matches; any other value is used as the topic.
   std::string only;
-  // If not empty, the values that match this expression (config/pattern.hpp) match; any other value is the topic
-  // itself. If `only` and `pattern` are both empty, all values match.
+  // If not empty, the values that match this expression (config/pattern.hpp) match; any other value is used as the
+  // topic. If `only` and `pattern` are both empty, all values match.
   std::string pattern;
 };
 
@@ -28,10 +28,10 @@ struct Route {
 // Returns the template `{column}`. Errors: OUTBOX_UNSUPPORTED if a template cannot contain the name.
 [[nodiscard]] Result<std::string> Place(std::string_view column);
 
-// Returns the text that a regular expression matches. Nothing = it may match several.
+// Returns the only text that a regular expression matches; nothing = it may match several texts.
 [[nodiscard]] std::optional<std::string> OnlyMatch(std::string_view regex);
 
-// Does the same for a list of names, in which an unescaped dot stands for a dot.
+// Does the same as OnlyMatch() for a list of names, in which an unescaped dot stands for a dot.
 [[nodiscard]] std::optional<std::string> OnlyName(std::string_view regex);
 
 // Returns whether the regular expression matches the whole text. Nothing = the expression is not supported here.

@@ -146,7 +146,7 @@ Settings ReadConnector(std::string_view text, const std::string& origin) {
   }
   const auto config = document.find("config");
   if (config != document.end() && config->is_object()) {
-    // The other members are those that Kafka Connect puts beside "config".
+    // Kafka Connect itself writes the other members beside "config", so they are accepted.
     for (const auto& [name, unused] : document.items())
       if (name != "config" && name != "name" && name != "tasks" && name != "type" && name != "initial_state")
         problems.Add(config::Join("", name), "unknown key beside \"config\"; expected only \"name\"");

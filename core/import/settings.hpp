@@ -11,7 +11,7 @@ namespace outbox::debezium {
 // The settings of a file. If there are problems, the values are incomplete.
 struct Settings {
   std::map<std::string, std::string> values;
-  std::vector<std::string> problems;  // What is wrong with the file, with the places.
+  std::vector<std::string> problems;  // The mistakes in the file, each with its place.
 };
 
 // Reads a connector in the form that Kafka Connect accepts: a JSON object of names and values, or an object that

@@ -1,5 +1,5 @@
-// Tracks whether the Kafka cluster is available. librdkafka reports when it becomes unavailable, but never when it is
-// available again.
+// Tracks whether the Kafka cluster is available. librdkafka reports that the cluster has become unavailable, but never
+// that it is available again.
 #pragma once
 
 #include <mutex>
@@ -11,26 +11,27 @@
 
 namespace outbox::kafka {
 
-// The conditions that a producer needs. A condition that has failed is met again only when the same request succeeds: a
-// broker that answers a metadata request may still refuse every record.
+// The conditions that a producer needs. After a condition has failed, only a success of the same request shows that it
+// is met again: a broker that answers a metadata request may still refuse every record.
 enum class Need : std::uint8_t {
   kAnswers,  // at least one broker answers
   kBrokers,  // at least one broker that holds partitions can be reached at the address that it advertises
   kWrites,   // the user has permission to produce
 };
 
-// Reports each change to the listener once. At first the cluster is neither available nor unavailable.
+// Reports each change of the cluster's state to the listener once. At first the cluster counts neither as available nor
+// as unavailable.
 // Owned by KafkaPublisher. Thread: any
 class BrokerState {
  public:
   explicit BrokerState(publisher::PublisherListener& listener) : listener_(listener) {}
 
-  // Stores the latest problem with a connection. Lacks reports it as the reason for kAnswers.
+  // Stores the latest problem with a connection, which Lacks reports as the reason for kAnswers.
   void Note(std::string trouble) {
     const std::lock_guard lock(mutex_);
     trouble_ = std::move(trouble);
   }
-  // The condition is not met.
+  // Notes that the condition is not met.
   void Lacks(Need need, const std::string& why) {
     const std::lock_guard lock(mutex_);
     lacking_.insert(need);
@@ -47,7 +48,7 @@ class BrokerState {
     reported_ = why;
     listener_.OnBrokerState(false, why);
   }
-  // The condition is met.
+  // Notes that the condition is met.
   void Has(Need need) {
     const std::lock_guard lock(mutex_);
     if (need == Need::kAnswers) trouble_.clear();
@@ -56,7 +57,7 @@ class BrokerState {
     up_ = true;
     listener_.OnBrokerState(true, "Kafka answers");
   }
-  // A record was acknowledged, so all conditions are met.
+  // Notes that a record was acknowledged, so that all conditions are met.
   void Stored() {
     const std::lock_guard lock(mutex_);
     trouble_.clear();

@@ -10,12 +10,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A problem that is this old counts as lasting: a broker that is being restarted is available again by then, or is no
-// longer part of the metadata.
+// A problem that is this old counts as lasting. A broker that is being restarted is available again within this time,
+// or is no longer part of the metadata.
 constexpr auto kLasting = 3s;
 constexpr auto kBetweenChecks = 1s;
-// Once all problems are logged, checks are rarer: a request to a broker that does not answer delays the reports of the
-// others.
+// Once all problems are logged, checks are rarer, because a request to a broker that does not answer delays the reports
+// of other brokers.
 constexpr auto kBetweenLaterChecks = 5s;
 constexpr auto kTimeout = 300ms;
 

@@ -1,4 +1,4 @@
-// Tracks single brokers that cannot be reached at the addresses that they advertise, or with which a login fails.
+// Tracks single brokers that cannot be reached at the addresses that they advertise, or that do not complete a login.
 #pragma once
 
 #include <spdlog/fwd.h>
@@ -20,14 +20,14 @@ class BrokerTroubles {
  public:
   explicit BrokerTroubles(std::shared_ptr<spdlog::logger> logger) : logger_(std::move(logger)) {}
 
-  // REQUIRES: error.broker >= 0.
+  // Adds or updates the problem of a broker. REQUIRES: error.broker >= 0.
   void Take(const ConnectionError& error);
-  // The broker has answered, for example by acknowledging a record.
+  // Notes that the broker has answered, for example by acknowledging a record.
   void Answered(std::int32_t broker);
-  // Queries the brokers that have problems, at intervals. Returns the reason if every broker has a problem that lasts.
-  // Blocks for the time of two short requests.
+  // Queries the brokers that have problems, at intervals. If every broker has a problem that lasts, returns the reason.
+  // Blocks for at most the time of two short requests.
   [[nodiscard]] std::optional<std::string> Check(const Producer& producer);
-  // The problems that were logged and are not over, in one text.
+  // Returns the problems that were logged and are not over, in one text.
   [[nodiscard]] std::string Lasting() const;
   [[nodiscard]] bool empty() const { return troubles_.empty(); }
 
@@ -39,7 +39,7 @@ class BrokerTroubles {
     bool logged = false;
   };
   void End(std::map<std::int32_t, Trouble>::iterator trouble);
-  // Forgets brokers that are gone or advertise another address. Returns false if no broker answers.
+  // Forgets the problems of brokers that are gone or advertise another address. Returns false if no broker answers.
   bool Compare(const Producer& producer);
 
   const std::shared_ptr<spdlog::logger> logger_;

@@ -1,5 +1,5 @@
-// Finds out why a broker's certificate is refused. librdkafka's own error reads the same for a wrong authority, a wrong
-// name and a certificate that has expired; only its verification callback shows which it was.
+// Finds out why a broker's certificate is refused. librdkafka's own error is the same for a wrong authority, a wrong
+// name and an expired certificate; only its verification callback shows the reason.
 #pragma once
 
 #include <map>
@@ -11,13 +11,13 @@
 namespace outbox::kafka {
 
 // Returns a text with the fix, such as "its certificate was revoked; ...". `x509_error` is one of OpenSSL's
-// X509_V_ERR_*.
+// X509_V_ERR_* values.
 [[nodiscard]] std::string ExplainCertificate(int x509_error);
 
 // The latest problem with the certificate of each broker, for one client. Thread: any
 class CertificateTroubles {
  public:
-  // The latest problem with the certificate of the broker at this address, "host:port"; "" = none.
+  // Returns the latest problem with the certificate of the broker at this address, "host:port"; "" if there is none.
   [[nodiscard]] std::string Of(const std::string& address) const;
   void Take(const std::string& address, const std::string& trouble);
 
@@ -28,7 +28,7 @@ class CertificateTroubles {
 
 // Returns the CertificateTroubles that belong to a client's opaque pointer.
 using FindTroubles = CertificateTroubles& (*)(void* opaque);
-// Has the client store why a certificate is refused, in the CertificateTroubles that `find` returns. Does nothing if
+// Makes the client store why a certificate is refused, in the CertificateTroubles that `find` returns. Does nothing if
 // librdkafka was built without TLS.
 template <FindTroubles find>
 void WatchCertificates(rd_kafka_conf_t* conf) {

@@ -13,8 +13,8 @@ namespace {
 using namespace std::chrono_literals;
 
 // The first gap between logins at an address. It is longer than the first gap between producers (kafka/logins.hpp),
-// each of which tries to log in once when it begins. So a client makes no more logins while others follow it, but
-// continues if none follows.
+// each of which tries to log in once at its start. So a client whose successors follow makes no second login, but a
+// client without successors continues to try.
 constexpr auto kFirstLogin = 2s;
 constexpr auto kMaxLogin = 60s;
 
@@ -32,7 +32,7 @@ bool ConnectGate::Admits(const std::string& address, Clock::time_point now) {
     return true;
   }
   if (!door.attempts.Due(now)) return std::exchange(door.spare, false);
-  // The long pause shows that a connection has worked in between.
+  // The long pause since the last attempt shows that a connection has worked in between.
   if (now - door.attempted > 2 * longest_gap_) {
     door.attempts.Begin();
     door.spare = true;
@@ -45,7 +45,7 @@ bool ConnectGate::Admits(const std::string& address, Clock::time_point now) {
 void ConnectGate::Refused(const std::string& address, Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   Door& door = DoorOf(address);
-  // The long pause shows that a login has worked in between, although LoginsWork was not called.
+  // The long pause since the last refusal shows that a login has worked in between, although LoginsWork was not called.
   if (now - door.refused > 3 * door.logins.gap()) door.logins.Begin();
   door.refused = now;
   door.logins.Tried(now);

@@ -1,7 +1,7 @@
-// Limits how often Kafka clients connect to a broker.
+// Limits how often Kafka clients attempt to connect to a broker.
 //
-// librdkafka's own backoff has no effect when its caller, or its idempotent producer, requests a broker again and
-// again: it connected seven times a second to a broker that ended each TLS handshake.
+// librdkafka's own backoff has no effect if the application or the idempotent producer requests a connection again and
+// again: the library connected seven times a second to a broker that ended each TLS handshake.
 #pragma once
 
 #include <chrono>
@@ -16,25 +16,26 @@
 
 namespace outbox::kafka {
 
-// Shared by successive clients, so that the gaps between attempts continue to grow. Thread: any
+// Shared by successive clients, so that the gaps between attempts continue to grow from client to client. Thread: any
 class ConnectGate {
  public:
   using Clock = TryGap::Clock;
 
-  // The gap between attempts grows from reconnect.backoff.ms to reconnect.backoff.max.ms.
+  // Makes a gate whose gap between attempts grows from reconnect.backoff.ms to reconnect.backoff.max.ms.
   explicit ConnectGate(const Settings& settings);
 
-  // Returns true if a connection to this address, "host:port", may be attempted now. That counts as an attempt.
+  // True if a connection to this address, "host:port", may be attempted now. A call that returns true counts as an
+  // attempt.
   [[nodiscard]] bool Admits(const std::string& address, Clock::time_point now);
-  // The login at this address has failed (the broker's certificate or the client's credentials were refused): the gap
-  // there grows up to a minute.
+  // Notes that the login at this address has failed (the broker's certificate or the client's credentials were
+  // refused): the gap between logins at this address grows up to a minute.
   void Refused(const std::string& address, Clock::time_point now);
-  // Logins succeed at all addresses: earlier refusals no longer count.
+  // Notes that logins succeed at all addresses, so that earlier refusals no longer count.
   void LoginsWork();
-  // There is a new client: it may connect to each address at once.
+  // Notes that there is a new client, which may connect to each address at once.
   void Open();
 
-  // The function for librdkafka's connect_cb. Returns 0 if the connection is under way, otherwise an errno.
+  // Connects the socket, as librdkafka's connect_cb. Returns 0 if the connection is under way, and otherwise an errno.
   [[nodiscard]] int Connect(int socket, const sockaddr* where, int size, const char* address);
   // True if librdkafka's error text is about an attempt that Connect did not admit.
   [[nodiscard]] static bool Prevented(std::string_view text);
@@ -43,15 +44,15 @@ class ConnectGate {
   // The state of one address.
   struct Door {
     TryGap attempts, logins;
-    Clock::time_point attempted, refused;  // when that happened last
-    // No attempt is admitted before this time: it takes a moment until it is known that an attempt that follows a
-    // refusal is refused as well.
+    Clock::time_point attempted, refused;  // when an attempt was last admitted, and when a login was last refused
+    // No attempt is admitted before this time. After an attempt that follows a refusal, it takes a moment until its own
+    // refusal is known.
     Clock::time_point not_before;
-    // One more attempt may be made at once: librdkafka may know an address both from bootstrap.servers and from its
-    // broker.
+    // True if one more attempt may be made at once: librdkafka may know an address twice, from bootstrap.servers and
+    // from the broker's metadata.
     bool spare = true;
   };
-  // REQUIRES: the caller holds mutex_.
+  // Returns the state of the address. REQUIRES: the caller holds mutex_.
   Door& DoorOf(const std::string& address);
 
   const std::chrono::milliseconds first_gap_, longest_gap_;

@@ -25,9 +25,9 @@ class EmbeddedBroker {
   };
   [[nodiscard]] static Result<std::unique_ptr<EmbeddedBroker>> Start(const std::vector<Topic>& topics);
 
-  // The address, such as "127.0.0.1:34567"; it has a free port.
+  // Returns the address, such as "127.0.0.1:34567". The port is a free one.
   [[nodiscard]] std::string bootstrap() const { return rd_kafka_mock_cluster_bootstraps(cluster_.get()); }
-  // The mock cluster itself, so that tests can inject faults.
+  // Returns the mock cluster, so that tests can inject faults.
   [[nodiscard]] rd_kafka_mock_cluster_t* mock() const { return cluster_.get(); }
 
  private:

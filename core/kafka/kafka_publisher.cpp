@@ -25,9 +25,9 @@ using namespace std::chrono_literals;
 using publisher::Outcome;
 using publisher::Report;
 
-// How long a reset waits for answers to requests on the wire: each answer means an event that is not sent twice.
+// The time that a reset waits for answers to requests on the wire. Each answer that arrives saves a duplicate.
 constexpr auto kGrace = 500ms;
-// How long a reset then waits, after a purge, for the reports of all other records.
+// The time that a reset then waits, after a purge, for the reports of all other records.
 constexpr auto kCollect = 2s;
 constexpr auto kPurgeAgain = 100ms;
 constexpr auto kIdleWait = 1s;
@@ -37,10 +37,10 @@ constexpr auto kDestroyTimeout = 2s;
 // A broker that has closed a connection, for example because its login is too old, accepts a new one within this time.
 constexpr auto kReconnects = 1s;
 
-// LearnFrom never lowers the size of requests below this number of bytes.
+// The lower limit, in bytes, to which LearnFrom reduces the size of requests.
 constexpr std::int64_t kSmallestBatch = 1000;
 
-// librdkafka carries one pointer per record. Here it holds the event and the epoch.
+// Pack the event and the epoch into the one pointer that librdkafka carries for each record, and unpack them again.
 void* Pack(std::uint32_t event, std::uint32_t epoch) {
   static_assert(sizeof(void*) == 8);
   return reinterpret_cast<void*>(std::uint64_t{epoch} << 32 | event);
@@ -102,7 +102,8 @@ class KafkaPublisher final : public publisher::Publisher {
   }
 
  private:
-  // One request that was refused because of its size. librdkafka reports the records of a request together.
+  // The records of one request that was refused because of its size. librdkafka reports the records of a request
+  // together.
   struct TooLarge {
     std::int64_t records = 0, bytes = 0;
     void Add(const rd_kafka_message_t& message) {
@@ -111,7 +112,7 @@ class KafkaPublisher final : public publisher::Publisher {
     }
   };
 
-  // [events]
+  // The next functions run on the events thread.
   void Run();
   void Serve(Producer& producer, std::chrono::milliseconds timeout);
   void TakeReports(Producer& producer, rd_kafka_event_t* event);
@@ -124,9 +125,9 @@ class KafkaPublisher final : public publisher::Publisher {
   void TakeRefusal(const Producer& producer, rd_kafka_resp_err_t error, const std::string& text);
   void TakeConnectionError(const Producer& producer, rd_kafka_resp_err_t error, const std::string& text);
   void LoginWorked();
-  // Logs what has become of secrets that were read again.
+  // Logs whether secrets that were read again work.
   void ReportSecrets();
-  // Repeats requests that have failed, and requests another producer if that may help.
+  // Repeats requests that have failed, and requests another producer if it may succeed.
   void AskAgain(const Producer& producer);
   [[nodiscard]] bool Stopping() const {
     const std::lock_guard lock(mutex_);
@@ -150,7 +151,8 @@ class KafkaPublisher final : public publisher::Publisher {
   std::optional<std::uint32_t> reset_;
   bool stop_ = false;
 
-  // True from when a record did not get through until Reset: a record that is sent after it would leave a gap.
+  // True from the failure of a record until the next Reset: a record that is sent after the failed one would leave a
+  // gap.
   std::atomic<bool> broken_{false};
   // The size of the largest request that every topic accepts, in bytes.
   std::atomic<std::int64_t> max_batch_bytes_{kBatchBytes};
@@ -161,14 +163,15 @@ class KafkaPublisher final : public publisher::Publisher {
   LaneOrder lane_order_;                                  // [engine]
   BrokerTroubles troubles_{logger_};                      // [events]
   Logins logins_{settings_};                              // [events]
-  TryGap write_gap_;                                      // [events] pauses while the user lacks permission
-  bool only_lost_ = false;                                // [events] the latest problem is a closed connection
-  std::optional<Clock::time_point> doubted_;  // [events] since when no broker is connected, without a known problem
-  std::string unreachable_;                   // [events] the unreachable brokers, as last reported
-  std::string all_down_;                      // [events] librdkafka's text when all brokers were down
-  bool asked_again_ = false;                  // [events] another producer has been requested
-  std::vector<Report> reports_;               // [events]
-  Clock::time_point next_probe_{};            // [events]
+  TryGap write_gap_;        // [events] pauses between attempts to write while the user lacks permission
+  bool only_lost_ = false;  // [events] true if the latest problem is a closed connection
+  // [events] since when no broker has been connected without a known problem
+  std::optional<Clock::time_point> doubted_;
+  std::string unreachable_;         // [events] the unreachable brokers, as reported last
+  std::string all_down_;            // [events] librdkafka's text when all brokers were down
+  bool asked_again_ = false;        // [events] true if another producer has been requested
+  std::vector<Report> reports_;     // [events]
+  Clock::time_point next_probe_{};  // [events]
   std::thread events_;
 };
 
@@ -181,7 +184,7 @@ Status KafkaPublisher::Prepare(publisher::PreparedBatch& batch, Millis timeout) 
   }
   if (const auto limit = static_cast<std::int64_t>(std::min<std::uint64_t>(topic_cache_.smallest_limit(), kBatchBytes));
       limit < max_batch_bytes_.load()) {
-    // A request that is larger than its topic accepts is refused as a whole, however small its events are.
+    // A request that is larger than its topic accepts is refused as a whole, however small its records are.
     max_batch_bytes_.store(limit);
     broken_.store(true);
     listener_.OnProducerOutdated("a topic accepts at most " + std::to_string(limit) +
@@ -211,7 +214,7 @@ void KafkaPublisher::Publish(std::span<const publisher::Outgoing> given, std::ui
   }
   if (done == records.size()) return;
   producer->outstanding.fetch_sub(static_cast<std::int64_t>(records.size() - done), std::memory_order_relaxed);
-  // The record that failed is reported with its error, the records after it as not sent.
+  // The record that failed is reported with its error, the records after it as unknown.
   std::vector<Report> reports;
   Outcome outcome = error == RD_KAFKA_RESP_ERR_NO_ERROR ? Outcome::kUnknown : OutcomeOf(error);
   for (const publisher::Outgoing& record : records.subspan(done)) {
@@ -252,7 +255,7 @@ void KafkaPublisher::Serve(Producer& producer, std::chrono::milliseconds timeout
       TakeError(producer, event.get());
       break;
     case RD_KAFKA_EVENT_STATS:
-      // Only a producer id shows that the user may produce now, after that was refused.
+      // After permission to produce was refused, only a producer id shows that the user may produce now.
       if (HasProducerId(rd_kafka_event_stats(event.get()))) state_.Has(Need::kWrites);
       break;
     default:
@@ -295,9 +298,9 @@ void KafkaPublisher::TakeReports(Producer& producer, rd_kafka_event_t* event) {
   if (!reports_.empty()) listener_.OnReports(reports_);
 }
 
-// The broker does not report which size it accepts, and the user may lack the permission to query it (DescribeConfigs).
-// The size that was refused is too large, so the next producer tries half of it. A record that is too large by itself
-// is found by its trial.
+// Halves the maximum size of requests after a refusal. The broker does not report which size it accepts, and the user
+// may lack the permission to query it (DescribeConfigs). The size of the refused request is too large, so the next
+// producer tries half of it. A single record that is too large is found by its trial.
 void KafkaPublisher::LearnFrom(const TooLarge& refused) {
   if (refused.records < 2) return;
   const std::int64_t half = std::max(refused.bytes / 2, kSmallestBatch);
@@ -343,8 +346,8 @@ void KafkaPublisher::TakeError(const Producer& producer, rd_kafka_event_t* event
   }
 }
 
-// If a producer was refused before it was given any record, the cause is not a record, and the next producer would be
-// refused as well.
+// Reacts to a refused producer. If the producer was refused before it was given any record, the cause is not a record,
+// and the next producer would be refused as well.
 void KafkaPublisher::TakeRefusal(const Producer& producer, rd_kafka_resp_err_t error, const std::string& text) {
   const bool forbidden = error == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED;
   if (!forbidden && producer.used.load(std::memory_order_relaxed)) return;
@@ -374,8 +377,8 @@ void KafkaPublisher::TakeConnectionError(const Producer& producer, rd_kafka_resp
 }
 
 void KafkaPublisher::LoginWorked() {
-  // While one of several brokers refuses the login, records that the others store do not show that it accepts the
-  // login.
+  // While one of several brokers refuses the login, records that other brokers store do not show that this broker
+  // accepts it.
   if (logins_.refused() && troubles_.empty()) gate_->LoginsWork();
   if (logins_.Worked()) util::LogInfo(*logger_, "Kafka: logged in with a secret that has changed");
 }
@@ -417,7 +420,7 @@ void KafkaPublisher::CarryOutReset(std::uint32_t epoch) {
   Collect(*old);
   const bool all_in = old->outstanding.load() == 0;
   if (all_in && state_.Is(Need::kWrites) && !write_gap_.Due(Clock::now())) {
-    // Another producer would be refused as well. Until the next attempt is due nothing can be sent, so broken_ stays
+    // Another producer would be refused as well. Nothing can be sent until the next attempt is due, so broken_ stays
     // set.
     listener_.OnReset(epoch);
     return;
@@ -432,8 +435,8 @@ void KafkaPublisher::CarryOutReset(std::uint32_t epoch) {
   }
   disposal_.Dispose(std::move(old));
   if (!all_in) {
-    // A record without a report may still be read by one of librdkafka's broker threads, so the payloads must stay
-    // until that thread has ended.
+    // One of librdkafka's broker threads may still read a record that has no report, so the payloads must stay until
+    // that thread has ended.
     while (!disposal_.Wait(kPurgeAgain)) {
       if (Stopping()) return;
     }
@@ -452,7 +455,7 @@ void KafkaPublisher::Collect(Producer& producer) {
   serve_until(Clock::now() + kGrace);
   for (const auto end = Clock::now() + kCollect;
        producer.outstanding.load() > 0 && Clock::now() < end && !Stopping();) {
-    // The purge is repeated because a record may be moving from one of the library's queues to another.
+    // The purge is repeated because a record may be moving from one of the library's queues to another during a purge.
     producer.Purge();
     serve_until(Clock::now() + kPurgeAgain);
   }
@@ -467,7 +470,7 @@ std::shared_ptr<Producer> KafkaPublisher::MakeReplacement() {
     ReportSecrets();
     auto made = Producer::Make(settings, max_batch_bytes_.load(), logger_, gate_, watched);
     if (made.ok()) return *made;
-    // A producer could be made before, so the cause is a shortage of the machine (descriptors, memory), or a
+    // An earlier producer could be made, so the cause is a shortage of the machine (descriptors, memory), or a
     // certificate or secret that is being replaced.
     logins_.Refused();
     state_.Note(made.status().text());
@@ -481,7 +484,7 @@ std::shared_ptr<Producer> KafkaPublisher::MakeReplacement() {
 
 void KafkaPublisher::Probe(const Producer& producer) {
   const rd_kafka_metadata_t* raw = nullptr;
-  // The request names one topic, if the producer knows any: a request for all topics that it knows would allow the
+  // The request names one topic, if the producer knows any. A request for all topics that it knows would allow the
   // broker to create them.
   const auto error = rd_kafka_metadata(producer.handle(), 0, producer.AnyTopic(), &raw, kProbeTimeout / 1ms);
   const MetadataPtr answer(raw);

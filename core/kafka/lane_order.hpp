@@ -11,13 +11,14 @@
 namespace outbox::kafka {
 
 // librdkafka sends the records of a partition a moment (linger.ms) after the first of them was handed over. If a burst
-// alternated between partitions, each request would contain only the records of that moment, not all records that the
-// burst has for the partition. Sorting saves requests, which are most of what records cost the broker.
+// alternated between partitions, each request would contain only the records that were handed over in that moment, not
+// all records of the burst for the partition. Sorting saves requests, which are most of the cost of records for the
+// broker.
 // Owned by KafkaPublisher. Thread: engine
 class LaneOrder {
  public:
-  // Returns the same records sorted by lane; the records of a lane keep their order. The result is valid until the next
-  // call. REQUIRES: their lanes are below `lanes`.
+  // Returns the same records sorted by lane. The records of a lane keep their order. The result is valid until the next
+  // call. REQUIRES: the lanes of the records are below `lanes`.
   [[nodiscard]] std::span<const publisher::Outgoing> Of(std::span<const publisher::Outgoing> records,
                                                         std::size_t lanes) {
     ends_.assign(lanes + 1, 0);
@@ -30,7 +31,7 @@ class LaneOrder {
 
  private:
   std::vector<publisher::Outgoing> sorted_;
-  std::vector<std::size_t> ends_;  // by lane: the end of its records in sorted_ so far
+  std::vector<std::size_t> ends_;  // for each lane, the end of its records in sorted_ so far
 };
 
 }  // namespace outbox::kafka

@@ -1,4 +1,4 @@
-// Decides which secrets a producer logs in with, and when another producer is worth a try after a login was refused.
+// Decides with which secrets a producer logs in, and when another producer is worth a try after a login was refused.
 #pragma once
 
 #include <chrono>
@@ -10,22 +10,22 @@
 
 namespace outbox::kafka {
 
-// Owned by KafkaPublisher, and another one by TrialSender. Thread: that of the owner
+// Owned by KafkaPublisher; TrialSender owns another one. Thread: the owner's
 class Logins {
  public:
   explicit Logins(const Settings& settings) : settings_(settings), in_use_(settings.properties) { files_ = Files(); }
 
-  // Returns the properties for the next producer, with the secrets as they are now. If these were refused, it returns
-  // the properties that worked before, until those are refused as well; that happens once the broker has the new
-  // secrets, too.
+  // Returns the properties for the next producer, with the current secrets. If these were refused, returns the
+  // properties that worked before, until those are refused as well; this happens once the broker, too, has the new
+  // secrets.
   [[nodiscard]] Properties Choose();
-  // The login of the producer in use was refused.
+  // Notes that the login of the producer in use was refused.
   void Refused();
-  // The login of the producer in use has worked. Returns true if other properties had worked before.
+  // Notes that the login of the producer in use has worked. Returns true if other properties had worked before.
   bool Worked();
   [[nodiscard]] bool refused() const { return refused_; }
-  // Returns true if the producer in use logs in with properties that have been replaced, because the new ones were
-  // refused: once for each time that new ones were refused.
+  // Returns true if the producer in use logs in with replaced properties because the new ones were refused. Returns
+  // true only once for each time that new ones were refused.
   [[nodiscard]] bool TakeFallBack();
   // Returns true if another producer may be able to log in: a secret or a file has changed, or, unless `only_news`, the
   // last attempt was long enough ago.

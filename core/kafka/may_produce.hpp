@@ -19,9 +19,9 @@ inline constexpr std::string_view kGrantToProduce =
 // True if librdkafka's statistics show that a broker has assigned a producer id.
 [[nodiscard]] bool HasProducerId(std::string_view statistics);
 
-// Waits until a broker has assigned a producer id. Errors: OUTBOX_BAD_CONFIG if librdkafka makes no producer from the
-// settings; OUTBOX_REFUSED if the user lacks the permission, see kGrantToProduce; OUTBOX_UNAVAILABLE for another
-// refusal, or if no id is assigned within `timeout`.
+// Makes a producer and waits until a broker has assigned a producer id. Errors: OUTBOX_BAD_CONFIG if librdkafka makes
+// no producer from the settings; OUTBOX_REFUSED if the user lacks the permission, see kGrantToProduce;
+// OUTBOX_UNAVAILABLE for another refusal, or if no id is assigned within `timeout`.
 [[nodiscard]] Status TryToProduce(const Settings& settings, const std::shared_ptr<spdlog::logger>& logger,
                                   std::chrono::milliseconds timeout);
 

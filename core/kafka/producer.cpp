@@ -67,8 +67,8 @@ EventPtr Producer::NextEvent(std::chrono::milliseconds timeout) {
 
 void Producer::StopSending() {
   stopped_.store(true, std::memory_order_relaxed);
-  // Every broker thread checks for a fatal error before it makes a request, and nothing else in the library stops
-  // sending without giving up the answers to what was sent. The function is meant for tests, but it is public and has
+  // Every broker thread checks for a fatal error before it makes a request. No other function of the library stops
+  // sending without giving up the answers to sent requests. This function is meant for tests, but it is public and has
   // been stable since 1.0.
   rd_kafka_test_fatal_error(handle(), RD_KAFKA_RESP_ERR__STATE, "reset by the relay");
 }

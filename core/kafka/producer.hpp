@@ -19,47 +19,48 @@
 namespace outbox::kafka {
 
 // Owned by KafkaPublisher or TrialSender, and shared with threads that are just using it. The tags below name the
-// threads; for a producer of trials, the thread of TrialSender takes the place of [engine] and [events].
+// threads. For a producer of trials, the thread of TrialSender takes the place of [engine] and [events].
 class Producer {
  public:
-  // Makes a producer for the main stream. `gate` admits its connections; nullptr = all are admitted. `watched` = its
-  // statistics arrive as events, twice a second.
+  // Makes a producer for the main stream. `gate` admits its connections; nullptr = all connections are admitted.
+  // `watched` is true if the producer's statistics are to arrive as events, twice a second.
   [[nodiscard]] static Result<std::shared_ptr<Producer>> Make(const Settings& settings, std::int64_t max_batch_bytes,
                                                               std::shared_ptr<spdlog::logger> logger,
                                                               std::shared_ptr<ConnectGate> gate, bool watched = false);
-  // Makes a producer that sends each record in a request of its own, and in which a record that fails does not stop the
-  // others (kafka/trial_sender.hpp).
+  // Makes a producer that sends each record in a request of its own. If a record fails, the producer continues to send
+  // the others (kafka/trial_sender.hpp).
   [[nodiscard]] static Result<std::shared_ptr<Producer>> MakeForTrials(const Settings& settings,
                                                                        std::shared_ptr<spdlog::logger> logger,
                                                                        std::shared_ptr<ConnectGate> gate);
-  // Blocks until librdkafka's threads have ended. After that no thread reads payloads any more.
+  // Blocks until librdkafka's threads have ended. After that, no thread reads payloads any more.
   ~Producer() = default;
   Producer(const Producer&) = delete;
 
   [[nodiscard]] rd_kafka_t* handle() const { return handle_.get(); }
   [[nodiscard]] std::int64_t max_batch_bytes() const { return max_batch_bytes_; }
 
-  // [engine] The handle of a topic, made at first use. `index` is the number of the topic in TopicCache.
+  // [engine] Returns the handle of a topic, which is made at first use. `index` is the number of the topic in
+  // TopicCache.
   [[nodiscard]] rd_kafka_topic_t* TopicOf(std::size_t index, const std::string& name);
 
-  // [any] The handle of one of the topics, or nullptr if there is none yet.
+  // [any] Returns the handle of one of the topics, or nullptr if there is none yet.
   [[nodiscard]] rd_kafka_topic_t* AnyTopic() const { return any_topic_.load(); }
 
-  // [any] Keeps the handle of a topic, so that librdkafka keeps what it knows about the topic.
+  // [any] Keeps the handle of a topic, so that librdkafka keeps its metadata of the topic.
   void KeepTopic(const std::string& name, TopicPtr topic);
 
-  // [events] Waits for the next event; nullptr = there was none within `timeout`.
+  // [events] Waits for the next event and returns it; nullptr = there was none within `timeout`.
   [[nodiscard]] EventPtr NextEvent(std::chrono::milliseconds timeout);
   // [any] Ends a NextEvent that is waiting.
   void Wake() { rd_kafka_queue_yield(queue_.get()); }
 
-  // [events] From now on no request is begun, records that were not sent are reported as unknown, and requests on the
-  // wire are still answered. A purge alone is not enough: a request that is refused with a retriable error after the
-  // queue was purged would be sent again, after a gap.
+  // [events] Begins no further request. Records that were not sent are reported as unknown, and requests on the wire
+  // are still answered. A purge alone is not enough: a request that is refused with a retriable error after the queue
+  // was purged would be sent again, after a gap.
   void StopSending();
   [[nodiscard]] bool stopped() const { return stopped_.load(std::memory_order_relaxed); }
 
-  // Gives up all records, including those on the wire. Their reports arrive as events.
+  // [any] Gives up all records, including those on the wire. Their reports arrive as events.
   void Purge();
 
   [[nodiscard]] const CertificateTroubles& certificates() const { return voice_.certificates; }
@@ -88,12 +89,12 @@ class Producer {
       : max_batch_bytes_(max_batch_bytes), voice_{std::move(logger), std::move(clean), std::move(gate), {}} {}
 
   const std::int64_t max_batch_bytes_;
-  Voice voice_;  // it must outlive handle_, because librdkafka logs until its last thread has ended
+  Voice voice_;  // must outlive handle_, because librdkafka logs until its last thread has ended
   std::atomic<bool> stopped_{false};
   HandlePtr handle_;
   QueuePtr queue_;
   std::vector<TopicPtr> topics_;
-  std::atomic<rd_kafka_topic_t*> any_topic_{nullptr};  // one of topics_, which live as long as this producer
+  std::atomic<rd_kafka_topic_t*> any_topic_{nullptr};  // one of topics_, whose handles live as long as this producer
   std::mutex kept_mutex_;
   std::unordered_map<std::string, TopicPtr> kept_;
 };

@@ -15,8 +15,8 @@ void ProducerDisposal::Dispose(std::shared_ptr<Producer> producer) {
     ++state_->open;
   }
   auto dispose = [state = state_, producer = std::move(producer)]() mutable {
-    // Another thread may still be querying the broker through this producer for some moments. That thread must not
-    // become the one that destroys the producer.
+    // Another thread may still be querying the broker through this producer for some moments. The destructor must not
+    // run on that thread.
     while (producer.use_count() > 1) std::this_thread::sleep_for(5ms);
     producer.reset();
     const std::lock_guard lock(state->mutex);

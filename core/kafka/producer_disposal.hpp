@@ -1,4 +1,4 @@
-// Destroys producers on threads of their own, so that no other thread has to wait for that.
+// Destroys producers on threads of their own, so that no other thread has to wait for the end of librdkafka's threads.
 #pragma once
 
 #include <chrono>
@@ -10,13 +10,13 @@
 
 namespace outbox::kafka {
 
-// rd_kafka_destroy joins librdkafka's broker threads. That takes milliseconds, or as long as a name server does not
-// answer, which is too long for a stop within shutdown_timeout. So the threads that wait for it are detached and may
-// outlive this object.
+// rd_kafka_destroy joins librdkafka's broker threads. That takes milliseconds, but if a name server does not answer, it
+// takes as long as the lookup, which is too long for a stop within shutdown_timeout. So the threads that wait for the
+// end are detached, and may outlive this object.
 // Owned by KafkaPublisher. Thread: any
 class ProducerDisposal {
  public:
-  // Destroys the producer on a thread of its own, once no other thread uses it any more.
+  // Destroys the producer on a separate thread, once no other thread uses the producer any more.
   void Dispose(std::shared_ptr<Producer> producer);
 
   // Waits until all producers that were given to Dispose are destroyed. Returns false if that takes longer than

@@ -162,9 +162,9 @@ constexpr Refused kRefused[] = {
     {"builtin.features", "it only reports what the client library supports"},
 };
 
-// Returns why this value of an allowed property would make the connection unsafe; empty if it would not. REQUIRES:
-// `value` is as the client library understands it (AsUnderstood), because letter case, blanks and the order of a list
-// do not matter.
+// Returns why this value of an allowed property would make the connection unsafe, or an empty text if it would not.
+// REQUIRES: `value` is normalised by the client library (AsUnderstood), because letter case, blanks and the order of a
+// list do not matter.
 std::string UnsafeValue(std::string_view name, const std::string& value) {
   if (name == "enable.ssl.certificate.verification" && value != "true") {
     return "anybody could pose as the broker; name the authority in ssl.ca.location instead";
@@ -183,7 +183,7 @@ std::string UnsafeValue(std::string_view name, const std::string& value) {
 
 using Conf = std::unique_ptr<rd_kafka_conf_t, decltype(&rd_kafka_conf_destroy)>;
 
-// Has the client library check the name and the value; nothing is connected or created.
+// Returns the client library's objection to the name or the value, or an empty text. Nothing is connected or created.
 std::string LibraryProblem(const std::string& name, const std::string& value, bool show_value) {
   const Conf conf(rd_kafka_conf_new(), rd_kafka_conf_destroy);
   char text[512] = "";
@@ -210,7 +210,7 @@ std::string AsUnderstood(const std::string& name, const std::string& value) {
   if (rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), unused, sizeof unused) != RD_KAFKA_CONF_OK ||
       rd_kafka_conf_get(conf.get(), name.c_str(), nullptr, &size) != RD_KAFKA_CONF_OK || size == 0)
     return value;
-  std::string understood(size, '\0');  // with the NUL at its end
+  std::string understood(size, '\0');  // including the NUL at the end
   rd_kafka_conf_get(conf.get(), name.c_str(), understood.data(), &size);
   understood.resize(understood.find('\0'));
   return understood;

@@ -1,7 +1,7 @@
 // Decides which librdkafka properties a configuration may set, and which are refused with a reason.
 //
-// This is an allow-list, because some of the other properties load libraries, run commands or switch TLS checks off,
-// and the relay's guarantees depend on others.
+// The policy is an allow-list, because some of the properties that are not listed load libraries, run commands or
+// switch TLS checks off, and others break the relay's guarantees.
 #pragma once
 
 #include <optional>
@@ -13,10 +13,10 @@
 
 namespace outbox::kafka {
 
-// Returns the policy. It lives as long as the process.
+// Returns the policy, which exists as long as the process.
 [[nodiscard]] const config::PropertyPolicy& GetPropertyPolicy();
 
-// Returns why the relay refuses the property whatever its value; nothing if the property may be set or is unknown.
+// Returns why the relay refuses the property whatever its value, or nothing if the property may be set or is unknown.
 [[nodiscard]] std::optional<std::string> WhyRefused(std::string_view name);
 
 [[nodiscard]] std::vector<std::string> AllowedProperties();

@@ -12,7 +12,7 @@ namespace outbox::kafka {
 using outbox::detail::FreeWith;
 
 using ConfPtr = std::unique_ptr<rd_kafka_conf_t, FreeWith<rd_kafka_conf_destroy>>;
-// Destroying a handle blocks until the threads of the client have ended.
+// Destroying a client handle blocks until the threads of the client have ended.
 using HandlePtr = std::unique_ptr<rd_kafka_t, FreeWith<rd_kafka_destroy>>;
 using TopicPtr = std::unique_ptr<rd_kafka_topic_t, FreeWith<rd_kafka_topic_destroy>>;
 using QueuePtr = std::unique_ptr<rd_kafka_queue_t, FreeWith<rd_kafka_queue_destroy>>;

@@ -14,8 +14,8 @@ using Clock = std::chrono::steady_clock;
 
 bool Has(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
 
-// Parts of librdkafka's error texts about a connection that has not worked yet. A wrong password is reported by an
-// error of its own.
+// Parts of librdkafka's error texts about a connection that has not worked yet. librdkafka reports a wrong password by
+// an error code of its own, not by these texts.
 constexpr std::array kBeforeUse = {"in state CONNECT", "in state SSL_HANDSHAKE", "in state APIVERSION_QUERY",
                                    "in state AUTH_", "Connection setup timed out"};
 
@@ -42,7 +42,7 @@ std::string ExplainAddress(rd_kafka_resp_err_t error, const std::string& said, b
   if (error == RD_KAFKA_RESP_ERR__RESOLVE) return "the name does not resolve: " + said;
   if (Has(said, "refused"))
     return (configured ? "nothing listens there: " : "the address refuses connections: ") + said;
-  // librdkafka adds the guess that the broker is very old, which would mislead.
+  // librdkafka's text adds the guess that the broker is very old, which would mislead the reader.
   if (Has(said, "ApiVersionRequest failed: Local: Timed out")) return "the address does not answer: no answer in time";
   if (Has(said, "onnect to ") || Has(said, "imed out")) return "the address does not answer: " + said;
   return "the address closes connections before they can be used: " + said;
@@ -68,7 +68,7 @@ bool NamesAddress(std::string_view servers, std::string_view address) {
     while (server.starts_with(' ')) server.remove_prefix(1);
     while (server.ends_with(' ')) server.remove_suffix(1);
     const std::string named = ToLower(server);
-    // The port may be omitted; it is 9092 then.
+    // If the port is omitted, it is 9092.
     if (!named.empty() && (named == wanted || named + ":9092" == wanted)) return true;
   }
   return false;
@@ -137,7 +137,7 @@ std::set<std::int32_t> Reach(rd_kafka_t* handle, const std::vector<std::int32_t>
                                                   text.size()) != RD_KAFKA_RESP_ERR_NO_ERROR)
       continue;
     rd_kafka_AdminOptions_set_opaque(options.get(), reinterpret_cast<void*>(static_cast<std::intptr_t>(broker)));
-    // Only this broker itself answers such a request. It does not matter what it answers.
+    // Only the broker itself answers a query for its configuration. The content of the answer does not matter.
     const ResourcePtr resource(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_BROKER, std::to_string(broker).c_str()));
     rd_kafka_ConfigResource_t* raw = resource.get();
     rd_kafka_DescribeConfigs(handle, &raw, 1, options.get(), queue.get());

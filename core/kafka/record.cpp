@@ -24,7 +24,7 @@ rd_kafka_resp_err_t Produce(rd_kafka_t* handle, rd_kafka_topic_t* topic, std::in
   const outbox_bytes key = Raw(event.aggregate_id);
   const outbox_bytes value = Raw(event.payload);
   // Without a copy flag librdkafka reads the payload in the batch's arena until the report. rd_kafka_produceva is not
-  // used, because before 2.12 it frees the headers twice when it fails.
+  // used, because before 2.12 it frees the headers twice if it fails.
   const rd_kafka_resp_err_t error = rd_kafka_producev(
       handle, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_KEY(key.data, key.size),
       RD_KAFKA_V_VALUE(const_cast<void*>(value.data), value.size), RD_KAFKA_V_TIMESTAMP(record.timestamp_ms),

@@ -1,6 +1,6 @@
-// Sends one event as a Kafka record. Its key is the aggregate_id, its value the payload, and its headers are event_id,
-// event_type and then the row's own. If the configuration says how records are made from rows, the record is made that
-// way.
+// Sends one event as a Kafka record. The key of the record is the aggregate_id, its value is the payload, and its
+// headers are event_id, event_type and then the row's own headers. If the configuration determines how records are made
+// from rows, the record is made in that way.
 #pragma once
 
 #include <cstdint>

@@ -72,7 +72,7 @@ void RecordRouter::Judge(publisher::PreparedBatch& batch, std::size_t i, Topic* 
 std::int32_t RecordRouter::ChoosePartition(const Bytes& key, Topic& topic) {
   const std::size_t count = topic.lanes.size();
   if (key) {
-    // With a key the function uses no other argument. An empty key counts as a key.
+    // With a key, librdkafka's function uses no other argument. An empty key counts as a key.
     const outbox_bytes raw = Raw(key);
     return rd_kafka_msg_partitioner_murmur2_random(nullptr, raw.data, raw.size, static_cast<std::int32_t>(count),
                                                    nullptr, nullptr);

@@ -1,5 +1,5 @@
-// Decides where each event of a batch goes, and refuses the events that Kafka would refuse. That happens before
-// anything is sent, because a refusal by the broker stops the whole stream.
+// Decides to which partition each event of a batch goes, and refuses the events that Kafka would refuse. This happens
+// before anything is sent, because a refusal by the broker stops the whole stream.
 #pragma once
 
 #include <random>
@@ -15,7 +15,7 @@ class RecordRouter {
   RecordRouter(TopicCache& topic_cache, publisher::HeaderValues headers)
       : topic_cache_(topic_cache), headers_(headers), random_(std::random_device{}()) {}
 
-  // Fills in everything in the batch except the events themselves. Errors: those of TopicCache::Look.
+  // Fills in all members of the batch except the events themselves. Errors: those of TopicCache::Look.
   [[nodiscard]] Status Prepare(publisher::PreparedBatch& batch, Clock::time_point deadline);
 
  private:

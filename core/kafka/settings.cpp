@@ -17,7 +17,7 @@ namespace {
 constexpr std::int64_t kNoMessageLimit = 1'000'000'000;
 
 constexpr std::int64_t kFirstReconnect = 100;  // ms; librdkafka's own default
-constexpr std::int64_t kMaxReconnect = 1000;   // ms; ten seconds if left to librdkafka
+constexpr std::int64_t kMaxReconnect = 1000;   // ms; librdkafka's own default is 10 s
 
 Status Set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
   std::array<char, 512> text{};
@@ -51,12 +51,12 @@ Result<ConfPtr> MakeConf(const Settings& settings, const std::map<std::string, s
   const std::map<std::string, std::string> defaults = {
       {"client.id", "outbox-relay"},
       {"linger.ms", "1"},
-      // A short time, so that the relay does not wait for a broker that is available again. It has only few
-      // connections.
+      // The time is short so that the relay soon notices that a broker is available again. The relay has only few
+      // connections, so the attempts cost little.
       {"reconnect.backoff.max.ms", std::to_string(LongestReconnect(settings).count())},
-      // If no record waits for an answer, this timeout alone ends a connection whose peer has vanished.
+      // If no record waits for an answer, only this timeout ends a connection whose peer has vanished.
       {"socket.timeout.ms", std::to_string(std::min<std::int64_t>(settings.delivery_timeout.count() + 1000, 300'000))},
-      // An address that drops all packets is reported no later than a peer without an answer
+      // With this value, an address that drops all packets is reported no later than a peer that does not answer
       // (api.version.request.timeout.ms).
       {"socket.connection.setup.timeout.ms", "10000"},
       {"socket.keepalive.enable", "true"},
@@ -70,8 +70,8 @@ Result<ConfPtr> MakeConf(const Settings& settings, const std::map<std::string, s
   const std::map<std::string, std::string> promises = {
       {"acks", "all"},
       {"message.timeout.ms", "0"},
-      // From time to time the library queries every topic that it knows, including topics that were deleted. These
-      // requests must not create topics. kafka/topic_creator.hpp requests a topic that an event needs.
+      // From time to time the library queries every topic that it knows, including deleted topics. These queries must
+      // not create topics. kafka/topic_creator.hpp requests the topics that events need.
       {"allow.auto.create.topics", "false"},
       {"queue.buffering.max.messages", std::to_string(2 * std::int64_t{settings.window_events} + 10'000)},
       {"queue.buffering.max.kbytes", std::to_string(std::min<std::int64_t>(queue_kbytes, 2'147'483'647))},
@@ -117,7 +117,7 @@ Result<ConfPtr> MakeTrialConf(const Settings& settings) {
 bool MayCreateTopics(const Settings& settings) {
   const auto wanted = settings.properties.find("allow.auto.create.topics");
   if (wanted == settings.properties.end()) return true;
-  // As librdkafka reads it: "False", "f" and "0" are false as well.
+  // The test is the same as in librdkafka, where "False", "f" and "0" are false as well.
   return wanted->second.empty() || std::string_view("fF0").find(wanted->second[0]) == std::string_view::npos;
 }
 
@@ -157,13 +157,13 @@ Result<HandlePtr> MakeHandle(rd_kafka_type_t type, ConfPtr conf) {
     return Status(shortage ? kShortage : outbox_code{OUTBOX_BAD_CONFIG},
                   (shortage ? "Kafka's client: " : "publisher.kafka: ") + std::string(text.data()));
   }
-  static_cast<void>(conf.release());  // taken by rd_kafka_new
+  static_cast<void>(conf.release());  // rd_kafka_new has taken over the configuration
   return handle;
 }
 
 void Log(spdlog::logger& logger, int level, const char* facility, const char* text) {
   const std::string_view about(facility);
-  // SSLCERTVRFY is part of the state of the broker. The library retries a request for a producer id that has failed
+  // The lines SSLCERTVRFY are part of the state of the broker. The library retries a failed request for a producer id
   // (GETPID), for example while a cluster loads its coordinators; a final failure is reported as an error.
   const bool is_reported = about == "FAIL" || about == "ERROR" || about == "FATAL" || about == "CONFWARN" ||
                            about == "TERMINATE" || about == "REQTMOUT" || about == "SSLCERTVRFY" || about == "GETPID";

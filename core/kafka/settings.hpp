@@ -24,23 +24,25 @@ using Properties = std::map<std::string, std::string>;
 struct Settings {
   // The librdkafka properties as the user wrote them, after the checks of kafka/property_policy.hpp.
   Properties properties;
-  // True = at most one request is in flight per connection.
+  // True if at most one request may be in flight per connection.
   bool strict = false;
-  // The limits of the engine's window. librdkafka's queue is made larger, so that a full queue is never the limit.
+  // The limits of the engine's window. librdkafka's queue is made larger than these, so that sending never fails
+  // because the queue is full.
   std::uint32_t window_events = 20'000;
   std::uint64_t window_bytes = std::uint64_t{32} << 20;
-  // How long the engine waits for the answer to a sent event. Other requests to a broker are given up soon after that
-  // time.
+  // The time that the engine waits for the answer to a sent event. Other requests to a broker are given up soon after
+  // that time.
   std::chrono::milliseconds delivery_timeout{30'000};
   publisher::HeaderValues headers = publisher::HeaderValues::kAsText;
-  // Returns the properties with the secrets as they are now. Empty = the secrets cannot change.
+  // Returns the properties with the current secrets. An empty function means that the secrets cannot change.
   std::function<Properties()> properties_now;
-  // Returns why secrets could not be read again, each reason once. Empty = the secrets cannot change.
+  // Returns why secrets could not be read again, each reason once. An empty function means that the secrets cannot
+  // change.
   std::function<std::vector<std::string>()> secret_problems;
-  // Removes secrets from a text of librdkafka. Empty = there are no secrets.
+  // Removes secrets from a text of librdkafka. An empty function means that there are no secrets.
   std::function<std::string(std::string_view)> clean;
 
-  // The value of bootstrap.servers; "" = it is not set.
+  // Returns the value of bootstrap.servers; "" if it is not set.
   [[nodiscard]] std::string_view Servers() const {
     const auto servers = properties.find("bootstrap.servers");
     return servers == properties.end() ? std::string_view() : servers->second;
@@ -52,11 +54,11 @@ struct Settings {
   [[nodiscard]] std::string Clean(std::string_view text) const { return clean ? clean(text) : std::string(text); }
 };
 
-// Takes the settings from the configuration. The secrets are read again each time that they are needed.
+// Takes the settings from the configuration. Secrets are read again each time that they are needed.
 [[nodiscard]] Settings ToSettings(const config::Config& config);
 
-// Maximum size of a batch of records, which is sent in one request, in bytes. The user or the limit of a topic may
-// lower it.
+// Maximum size of a batch of records that is sent in one request, in bytes. The user or the limit of a topic may lower
+// it.
 inline constexpr std::int64_t kBatchBytes = 1'000'000;
 
 // Makes the configuration of a producer: defaults, then the user's properties, then the properties on which the relay's
@@ -64,26 +66,28 @@ inline constexpr std::int64_t kBatchBytes = 1'000'000;
 // unknown, cannot have this value, or may be set only by the relay.
 [[nodiscard]] Result<ConfPtr> MakeProducerConf(const Settings& settings, std::int64_t max_batch_bytes);
 
-// Makes the configuration of a producer for trials: one record per request, without idempotence and without order.
-// Errors: as MakeProducerConf.
+// Makes the configuration of a producer for trials: one record per request, without idempotence and without a
+// guaranteed order. Errors: those of MakeProducerConf.
 [[nodiscard]] Result<ConfPtr> MakeTrialConf(const Settings& settings);
 
-// True if the broker may be asked to create a topic that an event names: allow.auto.create.topics, by default true.
+// True if the broker may be asked to create a topic that an event names. This is allow.auto.create.topics, by default
+// true.
 [[nodiscard]] bool MayCreateTopics(const Settings& settings);
 
-// Makes a configuration for querying the cluster, from the user's properties only. Properties that are only for
-// producing have no effect.
+// Makes a configuration for querying the cluster, from the user's properties only. Properties that concern only
+// producing have no effect there.
 [[nodiscard]] Result<ConfPtr> MakePlainConf(const std::map<std::string, std::string>& properties);
 
-// The user's message.max.bytes; 0 = it is not set.
+// Returns the user's message.max.bytes; 0 if it is not set.
 [[nodiscard]] std::uint64_t MaxMessageBytes(const Settings& settings);
 
-// The time that a client waits before it connects to a broker again, at first and at most: reconnect.backoff.ms and
-// reconnect.backoff.max.ms, by default 0.1 s and 1 s.
+// Return the time that a client waits before it connects to a broker again, at first and at most: reconnect.backoff.ms
+// and reconnect.backoff.max.ms, by default 0.1 s and 1 s.
 [[nodiscard]] std::chrono::milliseconds FirstReconnect(const Settings& settings);
 [[nodiscard]] std::chrono::milliseconds LongestReconnect(const Settings& settings);
 
-// How often known topics are queried again: topic.metadata.refresh.interval.ms, by default 5 minutes.
+// Returns the interval at which known topics are queried again: topic.metadata.refresh.interval.ms, by default 5
+// minutes.
 [[nodiscard]] std::chrono::milliseconds TopicRefreshInterval(const Settings& settings);
 
 // Makes a client, which takes over the configuration. Errors: OUTBOX_BAD_CONFIG or kShortage, with librdkafka's text.

@@ -17,7 +17,7 @@ namespace {
 
 struct FileProperty {
   const char* name;
-  const char* what;      // what the file should hold
+  const char* what;      // the expected content of the file
   std::string_view pem;  // the end of the PEM header before "-----"; empty = another format than PEM
   bool may_be_folder = false;
 };
@@ -63,7 +63,7 @@ Status Trouble(const FileProperty& property, const std::string& file) {
   struct stat info {};
   if (stat(file.c_str(), &info) != 0) return CannotBeRead(property, file, errno);
   if (S_ISDIR(info.st_mode)) return property.may_be_folder ? Status() : Unusable(property, file, "is a folder");
-  if (!S_ISREG(info.st_mode)) return {};  // a pipe can be read only once
+  if (!S_ISREG(info.st_mode)) return {};  // a pipe is not checked, because it can be read only once
   errno = 0;
   std::ifstream stream(file, std::ios::binary);
   if (!stream) return CannotBeRead(property, file, errno);

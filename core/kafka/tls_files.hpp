@@ -6,8 +6,8 @@
 
 namespace outbox::kafka {
 
-// Checks the files after librdkafka has refused `conf`. The status is ok if nothing is wrong with them. Errors:
-// OUTBOX_BAD_CONFIG or kShortage, with the property and the file.
+// Checks the files that `conf` names, after librdkafka has refused `conf`. Returns OK if none of the files has a
+// problem. Errors: OUTBOX_BAD_CONFIG or kShortage; the text names the property and the file.
 [[nodiscard]] Status TlsFileTrouble(const rd_kafka_conf_t* conf);
 
 }  // namespace outbox::kafka

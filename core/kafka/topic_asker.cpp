@@ -17,20 +17,20 @@ using std::chrono::milliseconds;
 
 namespace {
 
-// How long one query waits for its reply, at first and at most. The time is short so that Cancel soon ends a query.
+// The time that one query waits for its reply, at first and at most. It is short so that Cancel soon ends a query.
 constexpr milliseconds kFirstSlice = 250ms;
 constexpr milliseconds kMaxSlice = 1s;
 constexpr milliseconds kAskAgain = 50ms;  // the pause after a query without a reply
-// How often a topic is queried before it counts as missing: a topic that the broker creates by itself takes a moment to
-// appear. A topic that is known to be missing is queried once when it is asked for again.
+// The number of times that a topic is queried before it counts as missing: a topic that the broker creates by itself
+// takes a moment to appear. A topic that is known to be missing is queried once each time that it is needed again.
 constexpr int kLooksForNew = 3;
 constexpr milliseconds kBetweenLooks = 100ms;
 constexpr auto kSilentAfter = 1s;
-// If there are more names than this, the list of all topics is queried: one query instead of one for each name.
+// If there are more names than this, one query for the list of all topics replaces one query for each name.
 constexpr std::size_t kManyNames = 20;
 constexpr auto kCreationAgain = 30s;
 constexpr auto kCreationTimeout = 2s;
-// At this number of names old ones are forgotten: rows choose the names, so names of missing topics must not
+// At this number of names, old names are forgotten. Rows choose the names, so names of missing topics must not
 // accumulate.
 constexpr std::size_t kManyCreations = 1000;
 
@@ -51,7 +51,7 @@ const rd_kafka_metadata_topic_t* FindIn(const std::vector<MetadataPtr>& answers,
   return nullptr;
 }
 
-// Returns a broker to which records will be sent anyway; if there is none, any broker.
+// Returns a broker to which records will be sent anyway, or any broker if there is none.
 std::int32_t BrokerFor(const rd_kafka_metadata_t& answer) {
   for (const rd_kafka_metadata_topic_t& topic : std::span(answer.topics, static_cast<std::size_t>(answer.topic_cnt))) {
     if (topic.partition_cnt > 0 && topic.partitions[0].leader >= 0) return topic.partitions[0].leader;
@@ -59,8 +59,7 @@ std::int32_t BrokerFor(const rd_kafka_metadata_t& answer) {
   return answer.broker_cnt > 0 ? answer.brokers[0].id : -1;
 }
 
-// Interprets the broker's reply about the topic. Returns nothing if the topic may just be in the process of being
-// created.
+// Interprets the broker's reply about the topic. Returns nothing if the topic may be in the process of being created.
 std::optional<TopicAnswer> Understand(const rd_kafka_metadata_topic_t* said, const std::string& name) {
   if (said == nullptr) return {};
   TopicAnswer answer{.name = name};
@@ -71,7 +70,7 @@ std::optional<TopicAnswer> Understand(const rd_kafka_metadata_topic_t* said, con
       answer.refusal->text = "\"" + name + "\": " + answer.refusal->text;
       return answer;
     default:
-      // A partition without a leader exists all the same; its records wait for the leader.
+      // A partition without a leader counts as well; the records for it wait for the leader.
       if (said->partition_cnt == 0) return {};
       answer.partitions = static_cast<std::size_t>(said->partition_cnt);
       return answer;
@@ -101,7 +100,7 @@ void TopicAsker::Refresh(Names names) {
   Begin();
 }
 
-// REQUIRES: the caller holds mutex_.
+// Starts the thread if it does not run yet, and wakes it. REQUIRES: the caller holds mutex_.
 void TopicAsker::Begin() {
   if (!cancelled_ && !thread_.joinable()) thread_ = util::StartThread("kafka-topics", [this] { Run(); });
   asked_.notify_all();
@@ -237,7 +236,7 @@ rd_kafka_resp_err_t TopicAsker::Ask(const Names& names, milliseconds timeout, Re
   for (const std::string& name : names) {
     topics.emplace_back(rd_kafka_topic_new(producer->handle(), name.c_str(), nullptr));
     if (topics.back() == nullptr) return rd_kafka_last_error();
-    // The query is never about "the topics that this client knows": in such a query librdkafka allows the broker to
+    // The query must not be for "the topics that this client knows". In such a query librdkafka allows the broker to
     // create topics, whatever allow.auto.create.topics says.
     if (!all || topics.size() == 1) {
       const rd_kafka_metadata_t* raw = nullptr;
@@ -253,7 +252,7 @@ rd_kafka_resp_err_t TopicAsker::Ask(const Names& names, milliseconds timeout, Re
   return replies.raw.empty() ? error : RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-// Adds the limits of the topics to which records may be sent.
+// Adds the size limits of the topics to which records may be sent.
 void TopicAsker::AddLimits(std::vector<TopicAnswer>& answers) {
   Names names;
   for (const TopicAnswer& answer : answers)

@@ -1,7 +1,7 @@
 // Queries brokers about topics on a thread of its own, so that the reader thread need not wait for an answer.
 //
-// It uses the current producer. So it needs no connection of its own, and librdkafka already has the metadata of the
-// topic when the first record of the topic is handed over.
+// The queries use the current producer. So they need no connection of their own, and librdkafka already has the
+// metadata of the topic when the first record of the topic is handed over.
 #pragma once
 
 #include <atomic>
@@ -28,9 +28,9 @@ inline constexpr const char* kUnknownTopic = "unknown_topic";
 // The answer about one topic.
 struct TopicAnswer {
   enum class To : std::uint8_t {
-    kLook,   // answers Look: partitions, or a refusal
+    kLook,   // answers Look, with the partitions or a refusal
     kLimit,  // answers AskLimit
-    // Answers Refresh. If it has neither partitions nor a refusal, the topic is queried when an event names it again.
+    // Answers Refresh. If it has neither partitions nor a refusal, the topic is queried again when an event names it.
     kRefresh,
     kRefreshFailed,  // answers Refresh when no broker answers; `name` is empty
   };
@@ -47,10 +47,10 @@ class TopicAsker {
  public:
   using CurrentProducer = std::function<std::shared_ptr<Producer>()>;
   struct Listener {
-    std::function<void()> answered;                      // answers to Look or AskLimit have arrived
-    std::function<void(const std::string& why)> silent;  // no broker has answered for the allowed time
+    std::function<void()> answered;                      // called when answers to Look or AskLimit have arrived
+    std::function<void(const std::string& why)> silent;  // called when no broker has answered for the allowed time
   };
-  // The first question starts the thread.
+  // Makes an asker without a thread; the first question starts the thread.
   TopicAsker(CurrentProducer producer, const Settings& settings, Listener listener,
              std::shared_ptr<spdlog::logger> logger)
       : producer_(std::move(producer)),
@@ -63,37 +63,40 @@ class TopicAsker {
 
   struct Question {
     std::string name;
-    bool known_missing = false;  // the topic did not exist when it was last queried
+    bool known_missing = false;  // true if the topic did not exist when it was last queried
   };
-  // Each question gets one answer, however long that takes. If no broker answers for the time `allowed`, the listener's
-  // silent() is called.
+  // Query new topics (Look), the size limit of a topic (AskLimit), or known topics again (Refresh). Each question gets
+  // one answer, however long that takes. If no broker answers for the time `allowed`, the listener's silent() is
+  // called.
   void Look(std::vector<Question> questions, std::chrono::milliseconds allowed);
   void AskLimit(std::string name);
   void Refresh(std::vector<std::string> names);
 
-  // Returns the answers that have arrived since the last call. If there are none, waits for some until `end` or Cancel.
+  // Returns the answers that have arrived since the last call. If there are none, waits for an answer until `end` or
+  // Cancel.
   [[nodiscard]] std::vector<TopicAnswer> TakeAnswers(Clock::time_point end);
-  // True if for a second no broker has answered a question or stored a record.
+  // True if no broker has answered a question or stored a record for a second.
   [[nodiscard]] bool Silent() const;
-  [[nodiscard]] std::string Trouble() const;  // [any] why the last question without an answer got none
-  // [any] A record was stored, so a broker is available.
+  [[nodiscard]] std::string Trouble() const;  // [any] why the last unanswered question got no answer
+  // [any] Notes that a record was stored, so that a broker is available.
   void NoteStored() { stored_.fetch_add(1, std::memory_order_relaxed); }
 
-  // [any] No further question is sent; a question that is under way ends within a second or two.
+  // [any] Sends no further question. A question that is under way ends within a second or two.
   void Cancel();
   [[nodiscard]] bool cancelled() const;
-  // [any] Cancels, and waits until the thread has ended. REQUIRES: no question is asked at the same time.
+  // [any] Does the same as Cancel, and waits until the thread has ended. REQUIRES: no question is asked at the same
+  // time.
   void Stop();
 
  private:
   using Names = std::vector<std::string>;
-  // A topic that is being queried. `looks` is the number of replies so far.
+  // A topic that is being queried. `looks` is the number of replies about it so far.
   struct Open {
     int looks = 0;
     bool known_missing = false;
     Clock::time_point next_look;
   };
-  // What brokers have replied about topics, by name; nullptr = the reply does not contain the topic.
+  // The brokers' replies about topics, by name; nullptr = the reply does not contain the topic.
   struct Replies {
     std::vector<MetadataPtr> raw;
     std::unordered_map<std::string, const rd_kafka_metadata_topic_t*> said;
@@ -103,7 +106,7 @@ class TopicAsker {
   void Run();
   void LookAtOpen();
   void RefreshAll(const Names& names);
-  // Queries as many of the topics as there is time for; returns an error if no reply came.
+  // Queries as many of the topics as the time allows. Returns an error if no reply came.
   [[nodiscard]] rd_kafka_resp_err_t Ask(const Names& names, std::chrono::milliseconds timeout, Replies& replies);
   void AddLimits(std::vector<TopicAnswer>& answers);
   void AskForCreations(const Names& names);
@@ -120,7 +123,7 @@ class TopicAsker {
   std::unordered_map<std::string, Open> open_;
   std::unordered_map<std::string, Clock::time_point> next_creation_;
   std::chrono::milliseconds slice_;
-  std::int32_t broker_ = -1;  // the broker that is queried for limits
+  std::int32_t broker_ = -1;  // the broker that is queried for size limits
   bool warned_of_limits_ = false;
   Clock::time_point reported_silent_;
 

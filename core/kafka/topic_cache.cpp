@@ -14,15 +14,16 @@ using std::chrono::milliseconds;
 
 namespace {
 
-// How long a refusal or a limit is kept after its first use, and how long an answer is kept that was not used yet.
+// kRefusalKept is the time that a refusal or a limit is kept after its first use. kUnusedKept is the time that an
+// unused answer is kept.
 constexpr auto kRefusalKept = 1s;
 constexpr auto kUnusedKept = 10s;
-// How long the reader waits for answers. Usually the broker answers within milliseconds, and then no event has to be
-// read again because of its answer. After a wait no further one begins for nine times its duration, because the events
-// of other topics are delayed by it.
+// kMaxWait is the longest time that the reader waits for answers. Usually the broker answers within milliseconds, and
+// then no event has to be read again because of a missing answer. After a wait, the reader does not wait again for
+// kWaitRest times as long, because each wait delays the events of other topics.
 constexpr auto kMaxWait = 50ms;
 constexpr auto kWaitRest = 9;
-// At this number of topics useless ones are forgotten: rows choose the names, so names of missing topics must not
+// At this number of topics, useless topics are forgotten. Rows choose the names, so names of missing topics must not
 // accumulate.
 constexpr std::size_t kManyTopics = 1000;
 
@@ -70,8 +71,8 @@ Status TopicCache::Look(std::span<const std::string_view> names, Clock::time_poi
     found.push_back(&topic);
   }
   if (unknown > 0 && asker_.cancelled()) return {OUTBOX_CANCELLED, "cancelled"};
-  // Without this error the relay would read the whole table while the broker is unavailable. While no topic is known,
-  // it would find no event that can be sent.
+  // Without this error the relay would read the whole table while the broker is unavailable. While no topic is known, a
+  // read finds no event that can be sent.
   if (unknown > 0 && unknown == names.size() && (lanes()->topics.empty() || is_down_() || asker_.Silent()))
     return {OUTBOX_UNAVAILABLE, asker_.Trouble()};
   moved = std::exchange(moved_, false);
@@ -147,7 +148,7 @@ void TopicCache::RefreshAll(Clock::time_point now) {
   std::vector<std::string> names;
   for (auto& [name, topic] : topics_) {
     if (topic.refusal || topic.lanes.empty()) continue;
-    // A topic without events is not queried until an event names it again.
+    // A topic that no event has named for this long is queried only when an event names it again.
     if (topic.used + refresh_interval_ < now)
       topic.until = now;
     else
@@ -171,7 +172,7 @@ void TopicCache::SetPartitions(const std::string& name, std::size_t count) {
   const auto known = std::find(lanes->topics.begin(), lanes->topics.end(), name);
   const auto index = static_cast<std::uint32_t>(known - lanes->topics.begin());
   if (known == lanes->topics.end()) lanes->topics.push_back(name);
-  // The lanes of partitions that are gone keep their numbers. If such a partition comes back, it gets a new lane.
+  // The lanes of removed partitions keep their numbers. If such a partition comes back, it gets a new lane.
   topic.lanes.resize(std::min(count, topic.lanes.size()));
   while (topic.lanes.size() < count) {
     const auto partition = static_cast<std::int32_t>(topic.lanes.size());

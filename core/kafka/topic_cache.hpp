@@ -1,8 +1,8 @@
-// What is known about the topics that rows name: whether a topic exists, whether the user may write to it, its number
-// of partitions, and how large a record may be.
+// Facts about the topics that rows name: whether a topic exists, whether the user may write to it, its number of
+// partitions, and the maximum size of a record.
 //
-// The reader thread sends no queries itself. What is not known is queried by TopicAsker on its own thread, and the
-// cache takes over the answers when events are next prepared. The cache outlives each producer.
+// The reader thread sends no queries itself. TopicAsker queries missing facts on its own thread, and the cache takes
+// over the answers when events are next prepared. The cache outlives each producer.
 #pragma once
 
 #include <chrono>
@@ -21,24 +21,26 @@
 
 namespace outbox::kafka {
 
-// What is known about one topic. INVARIANT: a topic whose `until` is in the future has a refusal or lanes. A new topic
-// has neither, and is queried.
+// The facts about one topic. INVARIANT: a topic whose `until` is in the future has a refusal or lanes. A new topic has
+// neither, and is queried.
 struct Topic {
-  std::optional<publisher::Refusal> refusal;  // why nothing may be sent to it
+  std::optional<publisher::Refusal> refusal;  // why nothing may be sent to the topic
   std::vector<publisher::Lane> lanes;         // by partition
   std::uint64_t max_bytes = 0;                // maximum size of a record batch with one record in it, in bytes
-  std::uint64_t refused_bytes = 0;            // the smallest such batch that was refused as too large; 0 = none was
-  Clock::time_point limit_until;              // after this time no record is refused by max_bytes without a new query
-  std::size_t next_partition = 0;             // counts on for each record without a key; 0 = there was none yet
-  Clock::time_point until;                    // the topic is queried again after this time
-  Clock::time_point used;                     // when an event last named it
-  bool asked = false, asked_limit = false;    // a question about the topic or its limit is not answered yet
-  // The answer has not been used yet. It is kept longer, because the events that need it have to be read again first.
+  // size of the smallest such batch that was refused as too large, in bytes; 0 = none was
+  std::uint64_t refused_bytes = 0;
+  Clock::time_point limit_until;   // after this time, a record is refused because of max_bytes only after a new query
+  std::size_t next_partition = 0;  // grows with each record without a key; 0 = there was none yet
+  Clock::time_point until;         // the topic is queried again after this time
+  Clock::time_point used;          // when an event last named the topic
+  bool asked = false, asked_limit = false;  // true while a question about the topic or its limit is not answered
+  // True if the answer has not been used yet. An unused answer is kept longer, because the events that need it have to
+  // be read again first.
   bool unused = false, unused_limit = false;
 };
 
 // The partitions to which lanes lead. Lanes are only added, and each change makes a new object, so that the engine
-// thread has a consistent view while it holds a pointer to one.
+// thread has a consistent view while it holds a pointer to one object.
 struct Lanes {
   struct Target {
     std::uint32_t topic;
@@ -48,44 +50,45 @@ struct Lanes {
   std::vector<std::string> topics;
 };
 
-// Owned by KafkaPublisher. The tags name the threads.
+// Owned by KafkaPublisher. The tags at the functions name their threads.
 class TopicCache {
  public:
   struct Surroundings {
     TopicAsker::CurrentProducer producer;
     TopicAsker::Listener asker;     // called on the thread of the asker
-    std::function<bool()> is_down;  // [reader] true if the broker is known not to answer
+    std::function<bool()> is_down;  // [reader] returns true if it is known that no broker answers
   };
   TopicCache(Surroundings surroundings, const Settings& settings, std::shared_ptr<spdlog::logger> logger);
 
-  // [reader] Finds the topics with these names, in this order. The pointers are valid until the next call. nullptr =
-  // the topic is not known yet and is being queried; the asker's listener is called when the answer arrives. The call
-  // waits briefly for the answers to new queries, for at most a tenth of the time. `moved` = the number of partitions
-  // of a topic has changed since the last call. If no broker answers until `allowed`, the listener's silent() is
-  // called. Errors: OUTBOX_UNAVAILABLE if none of these topics is known, and the broker does not answer or no topic at
-  // all is known yet; OUTBOX_CANCELLED.
+  // [reader] Finds the topics with these names, in this order. The pointers are valid until the next call. nullptr
+  // means that the topic is not known yet and is being queried; the asker's listener is called when the answer arrives.
+  // The call waits briefly for the answers to new queries, in all for at most a tenth of the time. `moved` becomes true
+  // if the number of partitions of a topic has changed since the last call. If no broker answers until `allowed`, the
+  // listener's silent() is called. Errors: OUTBOX_UNAVAILABLE if none of these topics is known, and either the broker
+  // does not answer or no topic at all is known yet; OUTBOX_CANCELLED.
   [[nodiscard]] Status Look(std::span<const std::string_view> names, Clock::time_point allowed,
                             std::vector<Topic*>& found, bool& moved);
-  // [reader] Returns the current limit of a topic that the last call of Look found. To be called if the known limit,
-  // which may be minutes old, is too small for a record. Nothing = the limit is being queried, as by Look.
+  // [reader] Returns the current limit of a topic that the last call of Look has found, or nothing if the limit is
+  // being queried, as by Look. To be called if the known limit, which may be minutes old, is too small for a record.
   [[nodiscard]] std::optional<std::uint64_t> FreshLimit(std::string_view name, Topic& topic);
-  // [any] Ends all waiting: from now on Look returns OUTBOX_CANCELLED instead of nullptr for a topic that is not known.
+  // [any] Ends all waiting. From now on Look returns OUTBOX_CANCELLED instead of nullptr for a topic that is not known.
   void Cancel() { asker_.Cancel(); }
-  // [any] Cancels, and waits until the asker no longer uses the producer. REQUIRES: no thread is in Look or FreshLimit.
+  // [any] Does the same as Cancel, and waits until the asker no longer uses the producer. REQUIRES: no thread is in
+  // Look or FreshLimit.
   void Stop() { asker_.Stop(); }
-  // [any] The broker's answer contradicts what is known about the topic, so the topic is queried again.
+  // [any] Has the topic queried again, because the broker's answer contradicts the known facts.
   void Invalidate(const std::string& name);
 
-  // [any] A record batch of `bytes` bytes with one record in it was stored by the topic or, if not `stored`, refused as
-  // too large.
+  // [any] Notes that the topic has stored a record batch of `bytes` bytes with one record in it or, if not `stored`,
+  // has refused it as too large.
   void NoteSize(const std::string& name, std::uint64_t bytes, bool stored);
-  // [any] A record was stored, so the broker is available, however slowly it answers queries.
+  // [any] Notes that a record was stored, so that the broker counts as available, however slowly it answers queries.
   void NoteStored() { asker_.NoteStored(); }
-  // [any] Returns why the last query without an answer got none.
+  // [any] Returns why the last unanswered query got no answer.
   [[nodiscard]] std::string Trouble() const { return asker_.Trouble(); }
 
   [[nodiscard]] std::shared_ptr<const Lanes> lanes() const;  // [any]
-  // [reader] The smallest max_bytes that any topic has had so far.
+  // [reader] Returns the smallest max_bytes that any topic has had so far.
   [[nodiscard]] std::uint64_t smallest_limit() const { return smallest_limit_; }
 
  private:
@@ -95,7 +98,7 @@ class TopicCache {
   };
 
   void AskFor(const std::vector<std::string>& names, Clock::time_point allowed);
-  // Passes answers to take(answers) until done() holds or the time for waiting is over.
+  // Passes answers to take(answers) until done() is true or the time for waiting is over.
   template <class Done, class Take>
   void Await(Done done, Take take);
   void TakeOver(std::vector<TopicAnswer> answers);
@@ -123,10 +126,11 @@ class TopicCache {
   std::unordered_map<std::string, Topic, Hash, std::equal_to<>> topics_;
   std::uint64_t smallest_limit_ = ~std::uint64_t{0};
   Clock::time_point next_refresh_;
-  Clock::time_point next_wait_;     // answers are not waited for before this time
-  std::vector<TopicAnswer> later_;  // answers that came in the middle of a batch; the next call of Look takes them over
-  // [reader] A number of partitions has changed, and no call has reported it yet. A call that fails because of another
-  // topic must not lose the change.
+  Clock::time_point next_wait_;  // before this time the reader does not wait for answers
+  // answers that arrived in the middle of a batch; the next call of Look takes them over
+  std::vector<TopicAnswer> later_;
+  // [reader] True if a number of partitions has changed and no call has reported the change yet. A call that fails
+  // because of another topic must not lose the change.
   bool moved_ = false;
 
   mutable std::mutex mutex_;

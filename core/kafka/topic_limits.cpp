@@ -41,7 +41,7 @@ TopicLimits AskTopicLimits(rd_kafka_t* handle, std::int32_t broker, const std::v
   }
   const OptionsPtr options(rd_kafka_AdminOptions_new(handle, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS));
   std::array<char, 256> text{};
-  // Without set_broker the request would go to the controller, which would need one more connection.
+  // Without set_broker the request would go to the controller, to which the client would need one more connection.
   if (wait == 0 ||
       rd_kafka_AdminOptions_set_request_timeout(options.get(), wait, text.data(), text.size()) !=
           RD_KAFKA_RESP_ERR_NO_ERROR ||

@@ -1,4 +1,4 @@
-// Finds out how large a record may be.
+// Finds out the maximum size of a record in each topic.
 #pragma once
 
 #include <chrono>
@@ -14,8 +14,8 @@
 namespace outbox::kafka {
 
 // The limit, in bytes, that is used for a topic whose limit cannot be queried (the user lacks DescribeConfigs, or the
-// broker is old). Up to this size the broker decides. Above its socket.request.max.bytes, by default 100 MiB, it closes
-// the connection without an answer, and the event would be retried forever.
+// broker is old). Up to this size the broker decides. A request above the broker's socket.request.max.bytes, by default
+// 100 MiB, would make the broker close the connection without an answer, and the event would be retried forever.
 inline constexpr std::uint64_t kLimitWhereUnknown = (std::uint64_t{100} << 20) - 64 * 1024;
 
 struct TopicLimits {
@@ -23,11 +23,12 @@ struct TopicLimits {
   std::vector<std::string> denied;             // topics whose configuration the user lacks permission to read
 };
 
-// Queries the limits from `broker`; any broker knows them. A topic may be missing in both members of the result.
+// Queries the limits from `broker`, which may be any broker. A topic may be missing in both members of the result.
 [[nodiscard]] TopicLimits AskTopicLimits(rd_kafka_t* handle, std::int32_t broker,
                                          const std::vector<std::string>& topics, std::chrono::milliseconds timeout);
 
-// The size of a record batch that holds only this event, in bytes, without compression: see outbox::RecordBatchSize.
+// Returns the size of a record batch that holds only this event, in bytes, without compression; see
+// outbox::RecordBatchSize.
 [[nodiscard]] std::uint64_t BatchBytes(const publisher::RecordContent& record);
 
 }  // namespace outbox::kafka

@@ -15,16 +15,16 @@ using namespace std::chrono_literals;
 using publisher::Outcome;
 
 namespace {
-// How long a reset waits for answers to requests on the wire, and then for the reports of the records that it has
-// purged.
+// kGrace is the time that a reset waits for answers to requests on the wire. kCollect is the time that it then waits
+// for the reports of the records that it has purged.
 constexpr auto kGrace = 500ms;
 constexpr auto kCollect = 2s;
 constexpr auto kPurgeAgain = 100ms;
-// The producer costs connections, so it is destroyed when there have been no trials for this long.
+// The producer is destroyed after this time without trials, because it costs connections.
 constexpr auto kIdle = 60s;
 constexpr auto kMetadataTimeout = 1s;
 // The pause after a query for metadata without an answer. While no broker answers, most trials are handed over without
-// such a query: the waiting times would add up, and a stop has to wait for them.
+// such a query. Otherwise the waiting times of the queries would add up, and a stop would have to wait for them.
 constexpr auto kMetadataAgain = 5s;
 }  // namespace
 
@@ -61,7 +61,7 @@ void TrialSender::Reset(std::uint32_t epoch) {
   Start();
 }
 
-// REQUIRES: the caller holds mutex_.
+// Starts the thread if it does not run yet, and wakes it. REQUIRES: the caller holds mutex_.
 void TrialSender::Start() {
   if (!thread_.joinable()) thread_ = util::StartThread("kafka-trials", [this] { Run(); });
   if (producer_ != nullptr) producer_->Wake();
@@ -84,7 +84,7 @@ void TrialSender::Run() {
       reset = std::exchange(reset_, std::nullopt);
       items.swap(coming_);
     }
-    // The engine hands over nothing between a reset and its answer.
+    // The engine hands over no records between a reset and the answer to it.
     if (reset) {
       CarryOutReset(*reset);
       continue;
@@ -118,8 +118,8 @@ bool TrialSender::HasProducer() {
   settings.properties = logins_.Choose();
   auto made = Producer::MakeForTrials(settings, logger_, gate_);
   if (!made.ok()) {
-    // As for the producer of the main stream, the cause is a certificate or secret that is being replaced, or a
-    // shortage of the machine.
+    // A producer of the main stream could be made with these settings, so the cause is a certificate or secret that is
+    // being replaced, or a shortage of the machine.
     logins_.Refused();
     util::LogDebug(*logger_, "no producer for trials: {}", made.status().text());
     return false;
@@ -138,7 +138,8 @@ rd_kafka_resp_err_t TrialSender::HandOver(const Item& item) {
                  reinterpret_cast<void*>(std::uintptr_t{item.record.event}));
 }
 
-// Without metadata the record would wait for the library's own next query, which takes up to a second.
+// Queries the metadata of a topic. Without metadata the record would wait for the library's own next query, which takes
+// up to a second.
 void TrialSender::AskForMetadata(std::uint32_t topic, rd_kafka_topic_t* handle) {
   const rd_kafka_metadata_t* raw = nullptr;
   const auto error = rd_kafka_metadata(producer_->handle(), 0, handle, &raw, kMetadataTimeout / 1ms);
@@ -161,8 +162,8 @@ void TrialSender::Serve(std::chrono::milliseconds timeout) {
   }
 }
 
-// The producer of the main stream reports whether brokers are available at all. But it may still have connections of an
-// earlier login while the login of this producer is refused. So that refusal is logged here.
+// Logs a refused login of this producer. The producer of the main stream reports whether brokers are available at all,
+// but it may still have connections from an earlier login while the login of this producer is refused.
 void TrialSender::TakeError(rd_kafka_event_t* event) {
   const rd_kafka_resp_err_t error = rd_kafka_event_error(event);
   const std::string text = settings_.Clean(rd_kafka_event_error_string(event));
@@ -188,7 +189,7 @@ void TrialSender::LoginWorked() {
 void TrialSender::LogInAgain() {
   if (!logins_.WorthATry(false)) return;
   next_metadata_ = {};
-  // The events in flight are reported as unknown, and then the engine resets this stream.
+  // The events in flight are reported as unknown; the engine then resets this stream.
   if (in_flight_.empty())
     Retire();
   else
@@ -201,13 +202,14 @@ void TrialSender::TakeReport(const rd_kafka_message_t& message) {
   if (found == in_flight_.end()) return;
   const Item item = found->second;
   in_flight_.erase(found);
-  if (message.err >= RD_KAFKA_RESP_ERR_NO_ERROR) LoginWorked();  // the answer is the broker's, not the library's
+  // this answer comes from the broker, not from the library
+  if (message.err >= RD_KAFKA_RESP_ERR_NO_ERROR) LoginWorked();
   if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR)
     return Report(item, message.offset >= 0 ? Outcome::kAcknowledged : Outcome::kUnknown, message.err);
   Report(item, OutcomeOf(message.err), message.err);
 }
 
-// The topic cache is updated before the report, because the event may be read again at once.
+// Updates the topic cache before the report, because the event may be read again as soon as it is reported.
 void TrialSender::Report(const Item& item, Outcome outcome, rd_kafka_resp_err_t error) {
   const std::shared_ptr<const Lanes> lanes = topic_cache_.lanes();
   const std::uint32_t topic = lanes->targets[item.record.lane()].topic;
@@ -235,8 +237,8 @@ void TrialSender::CarryOutReset(std::uint32_t epoch) {
     }
     const bool all_in = producer_->outstanding.load() == 0;
     Retire();
-    // A record without a report may still be read by one of librdkafka's broker threads, so the payloads must stay
-    // until that thread has ended.
+    // One of librdkafka's broker threads may still read a record that has no report, so the payloads must stay until
+    // that thread has ended.
     while (!all_in && !disposal_.Wait(kPurgeAgain)) {
       if (Stopping()) return;
     }

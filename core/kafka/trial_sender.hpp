@@ -1,8 +1,8 @@
 // The stream of trials: records that the broker may refuse, each in a request of its own.
 //
-// Its producer is not idempotent, so that a refusal concerns only one record and needs no reset. The engine hands over
-// one record of each key at a time, so a repeated request cannot break an order. The producer exists only while there
-// are trials.
+// The producer of this stream is not idempotent, so that a refusal concerns only one record and needs no reset. The
+// engine hands over one record of each key at a time, so a repeated request cannot break the order. The producer exists
+// only while there are trials.
 #pragma once
 
 #include <condition_variable>
@@ -20,7 +20,7 @@
 
 namespace outbox::kafka {
 
-// Owned by KafkaPublisher. It has a thread of its own, which the first trial starts.
+// Owned by KafkaPublisher. It has a thread of its own, which starts with the first trial.
 class TrialSender {
  public:
   TrialSender(const Settings& settings, TopicCache& topic_cache, ProducerDisposal& disposal,
@@ -28,10 +28,10 @@ class TrialSender {
   ~TrialSender() { Stop(); }
   TrialSender(const TrialSender&) = delete;
 
-  // [engine] As Publisher::Publish and Publisher::Reset.
+  // [engine] Carry out Publisher::Publish and Publisher::Reset for the trials.
   void Send(std::span<const publisher::Outgoing> records, std::uint32_t epoch);
   void Reset(std::uint32_t epoch);
-  // Ends the thread and gives up what is in flight. This must be the last call.
+  // Ends the thread and gives up the records in flight. REQUIRES: no other function is called afterwards.
   void Stop();
 
  private:
@@ -68,16 +68,16 @@ class TrialSender {
   std::vector<Item> coming_;
   std::optional<std::uint32_t> reset_;
   bool stop_ = false;
-  std::shared_ptr<Producer> producer_;  // written only by the thread
+  std::shared_ptr<Producer> producer_;  // changed only by the thread
 
   // Used only by the thread.
   std::unordered_map<std::uint32_t, Item> in_flight_;  // by event
-  std::unordered_set<std::uint32_t> known_;            // topics of which this producer has metadata
+  std::unordered_set<std::uint32_t> known_;            // the topics of which this producer has metadata
   Clock::time_point last_used_{};
-  Clock::time_point next_metadata_{};  // no broker has answered, and none is queried before this time
+  Clock::time_point next_metadata_{};  // after a query without an answer, no broker is queried before this time
   Logins logins_;
   const std::shared_ptr<ConnectGate> gate_;
-  bool login_logged_ = false;  // a refused login was logged, and none has worked since
+  bool login_logged_ = false;  // true if a refused login was logged, and no login has worked since
 
   std::thread thread_;
 };

@@ -1,4 +1,4 @@
-// The gap between attempts at something that fails. It doubles from attempt to attempt, up to a limit.
+// The gap between attempts at an operation that fails. It doubles with each attempt, up to a limit.
 #pragma once
 
 #include <algorithm>
@@ -16,15 +16,15 @@ class TryGap {
       : first_(first), longest_(longest) {}
 
   [[nodiscard]] bool Due(Clock::time_point now) const { return now >= next_; }
-  // The gap between the next attempt and the one after it.
+  // Returns the gap between the next attempt and the one after it.
   [[nodiscard]] Gap gap() const { return gap_; }
   void Tried(Clock::time_point now) {
     next_ = now + gap_;
     gap_ = std::min(2 * gap_, longest_);
   }
-  // Makes the next attempt due at once; the gap after it does not change.
+  // Makes the next attempt due at once. The gap after that attempt does not change.
   void Hasten() { next_ = {}; }
-  // Makes the next attempt due at once; the gap after it is the first one again.
+  // Makes the next attempt due at once. The gap after that attempt is the first one again.
   void Begin() {
     gap_ = first_;
     next_ = {};

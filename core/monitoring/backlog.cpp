@@ -37,8 +37,8 @@ Backlog ShowBacklog(const runtime::BacklogObservation& looked, const runtime::Ob
     const Time then = runtime::Micros(looked.stats->oldest_age);
     oldest = std::max(oldest, blind ? then + age : then);
   }
-  // All waiting events are blocked or queued behind a blocked one, so there is no age of an event that could be
-  // delivered.
+  // All waiting events are blocked or queued behind a blocked event, so there is no deliverable event whose age could
+  // be reported.
   if (oldest == 0 && outstanding == 0 && looked.stats->backlog > 0 && looked.stats->oldest_age.count() < 0)
     return shown;
   // If this machine's clock is behind the database's, the age must not become 0.

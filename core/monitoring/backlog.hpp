@@ -1,5 +1,5 @@
-// The backlog as far as it is known, from the last query of the tables and from the events that this relay has
-// outstanding now. It is never reported as zero while rows wait: if that cannot be ruled out, no number is reported.
+// Estimates the backlog from the last query of the tables and from the events that this relay has outstanding now. The
+// backlog is never reported as zero while rows wait: if waiting rows cannot be ruled out, no number is reported.
 #pragma once
 
 #include <cstdint>
@@ -13,13 +13,14 @@ struct Backlog {
   std::optional<std::uint64_t> events;
   std::optional<double> oldest_age;  // seconds; 0 = no event waits; absent also if all waiting events are blocked
   std::optional<Statistics> stats;   // the result of the last query, unless it is too old
-  std::optional<double> read_age;    // seconds since the last query, however old it is
+  std::optional<double> read_age;    // seconds since the last query, also if its result is too old
 };
 
-// The age, in seconds, that is reported while rows wait and the age of none is known: 0 would mean that none waits.
+// The age, in seconds, that is reported if rows wait and the age of none is known. An age of 0 would mean that no row
+// waits.
 inline constexpr double kLeastAge = 0.001;
 
-// After this many intervals without a query, the result of the last query is not used any more.
+// After this many intervals without a query, the result of the last query is no longer used.
 inline constexpr int kStaleIntervals = 3;
 
 // Computes the backlog. `now` is a time of runtime::Now(), `wall` one of runtime::WallTime(), in microseconds since

@@ -1,5 +1,5 @@
-// The HTTP endpoints of `outbox-relay run`: /healthz, /readyz, /metrics, /status. Requests are answered from memory and
-// never wait for the database or the broker.
+// The HTTP endpoints of `outbox-relay run`: /healthz, /readyz, /metrics, /status. Requests are answered from memory,
+// without waiting for the database or the broker.
 #pragma once
 
 #include <memory>
@@ -14,7 +14,7 @@ namespace outbox::monitoring {
 
 class Endpoints {
  public:
-  // Begins to answer requests. `relay` must outlive the endpoints, and need not be started yet.
+  // Begins to answer requests. REQUIRES: `relay` outlives the endpoints; it need not be started yet.
   [[nodiscard]] static Result<std::unique_ptr<Endpoints>> Start(const config::Config& config,
                                                                 const runtime::Relay& relay,
                                                                 std::shared_ptr<storage::Store> store, Build build,
@@ -22,7 +22,7 @@ class Endpoints {
 
   // Begins to query the tables for the backlog, once an interval.
   void BeginLooking();
-  // Ends these queries. Returns false if a query hangs; the destructor would wait for it.
+  // Ends the queries of the backlog. Returns false if a query hangs; the destructor would wait for it.
   [[nodiscard]] bool Stop(std::chrono::milliseconds timeout) { return !backlog_ || backlog_->Stop(timeout); }
 
  private:
@@ -37,7 +37,7 @@ class Endpoints {
   const std::shared_ptr<storage::Store> store_;
   const Build build_;
   const std::shared_ptr<spdlog::logger> logger_;
-  std::atomic<runtime::BacklogReader*> looks_ = nullptr;  // points to backlog_, for the server's thread
+  std::atomic<runtime::BacklogReader*> looks_ = nullptr;  // points to *backlog_, for the server's thread
   std::unique_ptr<runtime::BacklogReader> backlog_;
   std::unique_ptr<HttpServer> server_;
 };

@@ -16,7 +16,7 @@ bool IsVisible(std::string_view word) {
   return std::all_of(word.begin(), word.end(), [](unsigned char c) { return c > 0x20 && c != 0x7f; });
 }
 
-// "/path?query" or "http://host/path?query".
+// Returns the path of a request target such as "/path?query" or "http://host/path?query".
 std::string_view PathOf(std::string_view target) {
   if (const std::size_t scheme = target.find("://"); scheme != std::string_view::npos && !target.starts_with('/')) {
     const std::size_t path = target.find('/', scheme + 3);

@@ -24,11 +24,13 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-// The time for the whole of a request and the time for the whole of its answer. No request to the relay needs more.
+// The time limit for receiving a request and the time limit for sending its answer. No request to the relay needs
+// longer.
 constexpr auto kRequestTime = 1s, kAnswerTime = 1s;
-// How long a connection stays open after its answer: if it is closed while the client still sends, the answer is lost.
+// The time that a connection stays open after its answer. If it were closed while the client still sends, the answer
+// would be lost.
 constexpr auto kLingerTime = 200ms;
-// The pause when accept() fails because of a shortage and the server has no connection that it could close.
+// The pause after accept() has failed because of a shortage, if the server has no connection to close.
 constexpr auto kAcceptPause = 100ms;
 constexpr std::size_t kMaxConnections = 256;
 constexpr int kMaxAccepted = 64;  // maximum number of connections that are accepted in a row
@@ -86,7 +88,8 @@ struct Connection {
 
 bool WouldBlock() { return errno == EAGAIN || errno == EINTR; }
 
-// A quarter of the file descriptors that this process may open: the database and Kafka need the rest.
+// Returns a quarter of the number of file descriptors that this process may open, at most kMaxConnections: the database
+// and Kafka need the rest.
 std::size_t MaxConnections() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return kMaxConnections;
@@ -95,13 +98,13 @@ std::size_t MaxConnections() {
 
 }  // namespace
 
-// The open connections, in the order of their arrival. INVARIANT: there are at most MaxConnections().
+// The open connections, in the order of their arrival. INVARIANT: there are at most MaxConnections() of them.
 class HttpServer::Connections {
  public:
   explicit Connections(const HttpRoutes& routes) : routes_(routes) {}
 
-  // Returns false if accept() fails because of a shortage and there is no connection to close, so that a pause is
-  // needed.
+  // Accepts new connections. Returns false if accept() fails because of a shortage and there is no connection to close,
+  // so that a pause is needed.
   bool Accept(int listener) {
     for (int i = 0; i < kMaxAccepted; ++i) {
       const int socket = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -125,7 +128,7 @@ class HttpServer::Connections {
           {one.socket.get(), static_cast<short>(one.phase == Connection::Phase::kWriting ? POLLOUT : POLLIN), 0});
   }
 
-  // `seen` points to the entries that AddTo wrote, after poll().
+  // Serves the connections on which poll() has reported activity. `seen` points to the entries that AddTo wrote.
   void ServeAll(const pollfd* seen) {
     for (auto one = all_.begin(); one != all_.end(); ++seen) {
       const bool stays = seen->revents == 0 || Serve(*one);
@@ -142,15 +145,15 @@ class HttpServer::Connections {
   }
 
  private:
-  // Closes a connection to make room for a new one: the oldest that only lingers after its answer, else the oldest of
-  // all.
+  // Closes a connection to make room for a new one: the oldest connection that only lingers after its answer, or else
+  // the oldest of all.
   void GiveWay() {
     const auto done = std::find_if(all_.begin(), all_.end(),
                                    [](const Connection& one) { return one.phase == Connection::Phase::kLingering; });
     all_.erase(done != all_.end() ? done : all_.begin());
   }
 
-  // Returns false if the connection is to be closed.
+  // Continues with a connection. Returns false if the connection is to be closed.
   bool Serve(Connection& one) {
     try {
       if (one.phase == Connection::Phase::kReading && !Read(one)) return false;

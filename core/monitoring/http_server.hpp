@@ -1,9 +1,9 @@
 // A small HTTP server for monitoring: GET and HEAD of some fixed paths. It uses only the method and the path of a
 // request.
 //
-// One thread serves all connections and waits for none of them, so that a client which sends nothing or reads nothing
-// delays no other client. Everything that a client can send or occupy is limited; docs/guide/operations.md has the
-// numbers.
+// One thread serves all connections and never blocks on one of them, so that a client which sends nothing or reads
+// nothing delays no other client. The amount of data that a client can send and of resources that it can occupy is
+// limited; docs/guide/operations.md has the numbers.
 #pragma once
 
 #include <spdlog/fwd.h>
@@ -31,7 +31,7 @@ using HttpRoutes = std::map<std::string, std::function<HttpReply()>, std::less<>
 // Owned by Endpoints. It serves all requests on a thread of its own.
 class HttpServer {
  public:
-  // `listen` is ADDRESS:PORT, as util::Bind takes it. Errors: those of util::Bind, and kShortage.
+  // Starts the server. `listen` is ADDRESS:PORT, as for util::Bind. Errors: those of util::Bind, and kShortage.
   [[nodiscard]] static Result<std::unique_ptr<HttpServer>> Start(const std::string& listen, HttpRoutes routes);
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;

@@ -30,7 +30,7 @@ std::string_view View(const spdlog::string_view_t& text) { return {text.data(), 
 
 void Append(spdlog::memory_buf_t& to, std::string_view text) { to.append(text.data(), text.data() + text.size()); }
 
-// Formats a time, with milliseconds. `pattern` is one of strftime.
+// Formats a time with milliseconds. `pattern` is a pattern of strftime, without the milliseconds.
 std::string TimeText(spdlog::log_clock::time_point at, bool utc, const char* pattern) {
   const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(at.time_since_epoch()).count();
   const auto seconds = static_cast<std::time_t>(since / 1000);
@@ -94,7 +94,7 @@ std::shared_ptr<spdlog::logger> MakeLogger(const config::Log& config, std::FILE*
   sink->set_formatter(text ? MakeTextFormatter() : MakeJsonFormatter());
   auto logger = std::make_shared<spdlog::logger>("", std::move(sink));
   logger->set_level(spdlog::level::from_str(config.level));
-  // Without an error handler spdlog writes a text of its own to stderr.
+  // Without an error handler spdlog would write a text of its own to stderr.
   logger->set_error_handler([](const std::string&) {});
   return logger;
 }

@@ -1,4 +1,4 @@
-// The relay's log on stderr, one line for each entry: text for people if stderr is a terminal, otherwise JSON.
+// Writes the relay's log to stderr, one line for each entry: text for people if stderr is a terminal, otherwise JSON.
 //
 //   2026-11-23 13:20:26.123 info  [shard 0] reading
 //   {"time":"2026-11-23T13:20:26.123Z","level":"info","source":"shard 0","msg":"reading"}
@@ -19,8 +19,8 @@
 
 namespace outbox::monitoring {
 
-// Makes a logger. Logging never fails and never throws: lines that cannot be written are lost. The logger is not
-// registered with spdlog.
+// Makes a logger that never fails and never throws: lines that cannot be written are lost. The logger is not registered
+// with spdlog.
 [[nodiscard]] std::shared_ptr<spdlog::logger> MakeLogger(const config::Log& config, std::FILE* to = stderr);
 
 [[nodiscard]] std::unique_ptr<spdlog::formatter> MakeTextFormatter();

@@ -1,4 +1,4 @@
-// The text of /metrics: everything that was observed, for Prometheus. docs/guide/operations.md explains each metric.
+// Formats the observed values as the text of /metrics, for Prometheus. docs/guide/operations.md explains each metric.
 #pragma once
 
 #include <string>

@@ -8,8 +8,7 @@
 namespace outbox::monitoring {
 namespace {
 
-// A label value may contain anything, such as the reason word of a broker's refusal. Bytes that are not text are
-// escaped.
+// Escapes a label value, which may contain any bytes, such as the reason word of a broker's refusal.
 std::string LabelValue(std::string_view value) {
   std::string escaped;
   for (const char c : Escape(value)) {

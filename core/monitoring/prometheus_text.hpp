@@ -1,4 +1,4 @@
-// Writes the text format of Prometheus, version 0.0.4: one family after the other, each with its HELP and TYPE.
+// Writes the text format of Prometheus, version 0.0.4: one family after the other, each with its HELP and TYPE lines.
 #pragma once
 
 #include <cstdint>
@@ -10,18 +10,18 @@
 
 namespace outbox::monitoring {
 
-// Thread: one. An object is used for one answer.
+// Builds the text of one answer; each answer has its own object. Thread: one
 class Exposition {
  public:
   using Labels = std::initializer_list<std::pair<std::string_view, std::string_view>>;
 
-  // Begins a family; samples follow. `type`: counter, gauge or histogram.
+  // Begins a family, to which samples are added next. `type` is counter, gauge or histogram.
   void Family(std::string_view name, std::string_view type, std::string_view help);
   // Adds a sample to the family that was begun last. `suffix` is appended to the name, as in _bucket.
   void Sample(double value, Labels labels = {}, std::string_view suffix = "");
   void Sample(std::uint64_t value, Labels labels = {}, std::string_view suffix = "");
 
-  // Writes a family with one sample. If the value is not known, it has only HELP and TYPE.
+  // Writes a family with one sample. If the value is not known, the family has only its HELP and TYPE lines.
   template <class T>
   void Single(std::string_view name, std::string_view type, std::string_view help, std::optional<T> value) {
     Family(name, type, help);

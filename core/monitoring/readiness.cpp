@@ -12,7 +12,7 @@ namespace {
 using engine::Time;
 using runtime::Observation;
 
-// For this long it is tolerated that no row is removed: refused rows are found one by one, between others that are
+// For this time it is normal that no row is removed: refused rows are found one after the other, between rows that are
 // removed.
 constexpr Time kMomentOfNarrowing = engine::kSecond;
 

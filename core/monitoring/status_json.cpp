@@ -69,7 +69,8 @@ Json OutboxJson(const Statistics& stats, bool has_leases) {
   return shown;
 }
 
-// The id of a relay comes from its configuration and may contain any bytes, so bytes that are not UTF-8 are replaced.
+// Returns the text of the JSON. The id of a relay comes from its configuration and may contain any bytes, so bytes that
+// are not UTF-8 are replaced.
 std::string Text(const Json& shown) { return shown.Dump(Json::NotUtf8::kReplace, 2) + "\n"; }
 
 }  // namespace

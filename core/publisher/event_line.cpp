@@ -34,7 +34,7 @@ void AppendString(std::string_view text, std::string& to) {
         to += "\\t";
         break;
       default:
-        // The line may be shown on a terminal, which must not interpret it.
+        // The line may be shown on a terminal, which must not interpret any character of the event as a command.
         if (const char32_t code = CodePoint(character); util::IsHidden(code))
           util::AppendUnicodeEscape(code, to);
         else

@@ -7,10 +7,10 @@
 
 namespace outbox::publisher {
 
-// Appends the line, with the newline at its end.
+// Appends the event as one line, with the newline at its end.
 void AppendEventLine(const RecordContent& record, std::string& to);
 
-// Appends a JSON string; {"base64":"…"} if the bytes are not UTF-8; null if they are absent.
+// Appends the bytes as JSON: a string, {"base64":"…"} if they are not UTF-8, or null if they are absent.
 void AppendJson(const Bytes& bytes, std::string& to);
 
 }  // namespace outbox::publisher

@@ -10,8 +10,9 @@
 namespace outbox::publisher {
 namespace {
 
-// Packed headers are a u32 count, then for each header u32 size of the name, i32 size of the value (-1 = null), name,
-// value. The numbers have the machine's byte order, because packed headers never leave the process.
+// The format of packed headers: a u32 count, then for each header a u32 size of the name, an i32 size of the value (-1
+// = null), the name and the value. The numbers have the machine's byte order, because packed headers never leave the
+// process.
 constexpr std::int32_t kNull = -1;
 
 template <class T>
@@ -27,8 +28,8 @@ T Take(std::string_view& from) {
   return value;
 }
 
-// A SAX handler, not a document: so duplicates are detected, nesting is refused at its first bracket, and no document
-// is built only to be discarded.
+// Decodes the headers as a SAX handler, without building a document. So duplicates are detected, nesting is refused at
+// its first bracket, and no document is built only to be discarded.
 class Decoder final : public nlohmann::json_sax<nlohmann::json> {
  public:
   Decoder(HeaderWriter& to, HeaderValues values) : to_(to), values_(values) {}
@@ -77,14 +78,14 @@ class Decoder final : public nlohmann::json_sax<nlohmann::json> {
   bool boolean(bool value) override { return AddText(value ? "true" : "false"); }
   bool number_integer(number_integer_t value) override { return AddText(std::to_string(value)); }
   bool number_unsigned(number_unsigned_t value) override { return AddText(std::to_string(value)); }
-  // Also called for whole numbers too large for an integer. Adds the text as it was written, so that nothing is
-  // rounded.
+  // Adds the text as it was written, so that nothing is rounded. Also called for whole numbers that are too large for
+  // an integer.
   bool number_float(number_float_t, const string_t& written) override { return AddText(written); }
   bool binary(binary_t&) override { return NotHere(); }
   bool start_array(std::size_t) override { return NotHere(); }
   bool end_array() override { return NotHere(); }
 
-  // Does not use the parser's text, which quotes what was read: that may be a secret.
+  // Reports only the position of the error. The parser's own text quotes the input, which may be a secret.
   bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception&) override {
     return Fail("not valid JSON in UTF-8 at byte " + std::to_string(position));
   }
@@ -113,7 +114,7 @@ class Decoder final : public nlohmann::json_sax<nlohmann::json> {
   std::string error_;
   Where where_ = Where::kOutside;
   bool decoded_ = false;
-  std::vector<std::string> names_;  // So few that a linear search is faster than hashing.
+  std::vector<std::string> names_;  // A vector, because headers are so few that a linear search is faster than hashing.
 };
 
 }  // namespace

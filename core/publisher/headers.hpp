@@ -1,12 +1,12 @@
-// Converts the headers of a row from the JSON object in the table to a packed form, which a publisher iterates without
-// parsing.
+// Converts the headers of a row from the JSON object in the table to a packed form, over which a publisher iterates
+// without parsing.
 //
 // {"traceparent": "00-…", "tombstone": null, "signature": {"base64": "3q2+7w=="}}
 //
 // The decoder is strict, because a record with wrong headers cannot be taken back: an event whose headers the decoder
-// cannot read is refused as "bad_headers", never sent without them. Refused are: anything that is not an object; values
-// that are arrays, or objects other than {"base64": "…"}; a name that occurs twice, is empty or contains a control
-// character; the names event_id and event_type, which the relay writes.
+// cannot read is refused as "bad_headers", and never sent without them. The decoder refuses anything that is not an
+// object; values that are arrays, or objects other than {"base64": "…"}; a name that occurs twice, is empty or contains
+// a control character; and the names event_id and event_type, which the relay writes.
 #pragma once
 
 #include <cstdint>
@@ -21,16 +21,16 @@ namespace outbox::publisher {
 
 // How a header value that is a number, true or false is handled.
 enum class HeaderValues {
-  kAsText,  // The value becomes its JSON text, as other relays write it.
+  kAsText,  // The header contains the JSON text of the value, as in other relays.
   kStrict,  // The event is refused, so that no application relies on a text form that it has not chosen.
 };
 
-// Packs headers one by one into `packed`. REQUIRES: nothing else is appended to it before Finish().
+// Packs headers one by one into `packed`. REQUIRES: nothing else is appended to `packed` before Finish().
 class HeaderWriter {
  public:
   explicit HeaderWriter(std::string& packed);
   void Add(std::string_view name, const Bytes& value);
-  // Completes the packed headers. If none were added, `packed` is restored to what it was.
+  // Completes the packed headers. If no header was added, restores `packed` to its previous content.
   void Finish();
   // Returns the position in `packed` at which the headers begin.
   [[nodiscard]] std::size_t at() const { return at_; }

@@ -1,5 +1,5 @@
-// What a publisher reports to the engine about one record. This header has no dependencies, because the simulator uses
-// it too.
+// The publisher's report to the engine about one record. This header has no dependencies, because the simulator uses it
+// too.
 #pragma once
 
 #include <cstdint>
@@ -7,15 +7,16 @@
 
 namespace outbox::publisher {
 
-// Number of a partition of a topic, which is the unit of order at the broker. The publisher numbers lanes from 0
-// without gaps; a number is valid for the life of the publisher.
+// The number of a lane: a partition of a topic, which is the unit of order at the broker. The publisher numbers lanes
+// from 0 without gaps. A number is valid for the life of the publisher.
 using Lane = std::uint32_t;
 
-// What is known about a record that was passed to the publisher.
+// The outcome of a record that was passed to the publisher.
 enum class Outcome : std::uint8_t {
   // The broker has acknowledged the record with an offset.
   kAcknowledged,
-  // No answer, purged, never sent, or acknowledged without an offset: the record may or may not be in the topic.
+  // No answer arrived, the record was purged or never sent, or it was acknowledged without an offset: the record may or
+  // may not be in the topic.
   kUnknown,
   // The broker has refused this event or, in the main stream, another event of the same request.
   kRefused,
@@ -23,8 +24,8 @@ enum class Outcome : std::uint8_t {
 
 // Each shard has two streams of records. In the main stream records closely follow each other, many in one request, and
 // a refused record stops the stream until a reset. In the stream of trials each record is sent in a request of its own,
-// and a refusal concerns only that record (docs/design/decisions/0016). A record is a trial if its epoch has this bit.
-// Each stream counts its own epochs.
+// and a refusal concerns only that record (docs/design/decisions/0016). Each stream counts its own epochs. The epochs
+// of trials have this bit.
 inline constexpr std::uint32_t kTrialEpochs = std::uint32_t{1} << 31;
 [[nodiscard]] constexpr bool IsTrial(std::uint32_t epoch) { return (epoch & kTrialEpochs) != 0; }
 

@@ -27,9 +27,9 @@ struct Line {
   std::uint32_t epoch;
 };
 
-// A pipe whose reader has stopped would block write() for an unlimited time. Publish() therefore only formats lines; a
-// separate thread writes them and waits in poll() for room, where it can be woken. The engine's window limits how many
-// lines wait here.
+// A pipe whose reader has stopped would block write() for an unlimited time. Publish() therefore only formats lines. A
+// separate thread writes the lines and waits for room in poll(), from which another thread can wake it. The engine's
+// window limits the number of lines that wait here.
 class StdoutPublisher final : public Publisher {
  public:
   StdoutPublisher(PublisherListener& listener, int fd, HeaderValues headers)
@@ -120,7 +120,7 @@ class StdoutPublisher final : public Publisher {
     }
   }
 
-  // Writes lines of about kGoodWrite bytes. Returns early if the publisher is being stopped or reset.
+  // Writes lines of about kGoodWrite bytes in total. Returns early if the publisher is being stopped or reset.
   void WriteSome(std::deque<Line>& lines) {
     std::string text = rest_;
     std::size_t line_end = text.size();
@@ -146,8 +146,8 @@ class StdoutPublisher final : public Publisher {
     rest_.clear();
   }
 
-  // Remembers the rest of a line that was written in part. `done` is the number of bytes written of `text`, which
-  // begins with rest_.
+  // Remembers the rest of a partly written line. `done` is the number of bytes written of `text`, which begins with
+  // rest_.
   void KeepRest(const std::string& text, std::size_t done) {
     const bool inside = done > 0 ? text[done - 1] != '\n' : !rest_.empty();
     rest_ = inside ? text.substr(done, text.find('\n', done) + 1 - done) : "";
@@ -166,7 +166,7 @@ class StdoutPublisher final : public Publisher {
     GiveUp(lines);
   }
 
-  // Clears the wake-up. Returns true if its only reason was that more lines are there.
+  // Clears the wake-up. Returns true if more lines were its only reason.
   bool Drained() {
     ClearWake();
     const std::lock_guard lock(mutex_);
@@ -196,10 +196,10 @@ class StdoutPublisher final : public Publisher {
     listener_.OnReports(reports);
   }
 
-  static constexpr std::size_t kGoodWrite = 64 * 1024;  // Bytes that are worth one write().
+  static constexpr std::size_t kGoodWrite = 64 * 1024;  // Number of bytes that is large enough for one write().
 
-  // Returns the greatest size of one write() in bytes. A pipe that poll() reports as writable accepts PIPE_BUF bytes
-  // without blocking, and possibly not one more. A file does not block in this way.
+  // Returns the maximum size of one write() in bytes. A pipe that poll() reports as writable accepts PIPE_BUF bytes
+  // without blocking, but possibly not one byte more. Writing to a file does not block in this way.
   static std::size_t MaxWrite(int fd) {
     struct stat what {};
     return fstat(fd, &what) == 0 && S_ISREG(what.st_mode) ? kGoodWrite : PIPE_BUF;
@@ -218,10 +218,10 @@ class StdoutPublisher final : public Publisher {
 
   // The members below are used only by the writer thread.
 
-  // The rest of a line that was written in part; it is written next, although the line's event is given up and sent
-  // again. So a line is truncated only if the process ends.
+  // The rest of a partly written line. The rest is written next, although the line's event is given up and sent again.
+  // So a line remains truncated only if the process ends.
   std::string rest_;
-  bool failed_ = false;  // Until Reset(), no line is written: lines must not follow lost ones.
+  bool failed_ = false;  // True until Reset(): no line is written, because lines must not follow lost ones.
   bool up_ = true;
 
   std::thread writer_;

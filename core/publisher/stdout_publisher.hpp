@@ -1,5 +1,5 @@
-// A publisher that writes one line of JSON for each event to stdout or another descriptor: to try the relay without
-// Kafka, or to feed another program through a pipe.
+// A publisher that writes one line of JSON for each event to stdout or another descriptor. It is meant for trying the
+// relay without Kafka, and for feeding another program through a pipe.
 //
 //   {"topic":"orders","key":"o-1","headers":{"trace":"7"},"payload":"{\"total\":3}","event_id":"…","event_type":"…"}
 //
@@ -16,8 +16,8 @@
 
 namespace outbox::publisher {
 
-// The caller keeps ownership of `fd`. The destructor stops writing at once: between two lines if the reader of the
-// descriptor keeps up, otherwise possibly inside a line.
+// Makes the publisher. The caller keeps ownership of `fd`. The destructor stops writing at once: between two lines if
+// the reader of the descriptor keeps up, otherwise possibly inside a line.
 [[nodiscard]] std::unique_ptr<Publisher> MakeStdoutPublisher(PublisherListener& listener, int fd = STDOUT_FILENO,
                                                              HeaderValues headers = HeaderValues::kAsText);
 

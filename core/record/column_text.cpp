@@ -87,7 +87,8 @@ void AppendMoment(std::int64_t micros, std::int32_t digits, std::string& to) {
   to.resize(at + static_cast<std::size_t>(std::min(digits, 6)));
 }
 
-// Returns the digits without the point as a number in two's complement, big-endian, in as few bytes as possible.
+// Returns the digits of the decimal, without its point, as a number in two's complement: big-endian, in as few bytes as
+// possible.
 std::string UnscaledBytes(std::string_view decimal) {
   const bool negative = decimal.starts_with('-');
   std::vector<std::uint8_t> bytes{0};  // The lowest byte first.
@@ -314,7 +315,7 @@ void AppendJson(ColumnType type, Style style, std::string_view value, std::strin
   };
   if (type.form != Form::kOfKind) return AppendJsonInForm(type, value, to);
   switch (type.kind) {
-    case OUTBOX_COLUMN_INTEGER:  // In SQLite such a column may hold text too.
+    case OUTBOX_COLUMN_INTEGER:  // In SQLite a column of this kind may hold text too.
       if (!IsWhole(value)) return AppendJsonString(value, to);
       to += value;
       return;

@@ -16,13 +16,13 @@ namespace outbox::record {
 
 enum class Style : std::uint8_t { kPlain, kDebezium };
 
-// How Debezium writes a column, if its modes or the column's type make it differ from the default for the column's
-// kind.
+// The form in which Debezium writes a column, if its modes or the column's type make it differ from the default for the
+// column's kind.
 enum class Form : std::uint8_t {
-  kOfKind,         // As the column's kind is written with Debezium's default modes.
-  kBase64,         // For BYTES: text in base64. With kOfKind they are bytes, and only become text where text is needed.
-  kBase64Url,      // For BYTES: text in base64 with - and _.
-  kHex,            // For BYTES: text of hexadecimal digits.
+  kOfKind,     // The default form of the column's kind.
+  kBase64,     // For BYTES: text in base64. With kOfKind, BYTES remain bytes and become text only where text is needed.
+  kBase64Url,  // For BYTES: text in base64 with - and _.
+  kHex,        // For BYTES: text of hexadecimal digits.
   kBinlogJson,     // For JSON: as in MySQL's binary log.
   kBits,           // For INTEGER: ColumnType::scale bits as bytes, the lowest byte first.
   kSigned,         // For INTEGER: as a signed number of 64 bits, even if the column is unsigned.
@@ -33,10 +33,10 @@ enum class Form : std::uint8_t {
   kDatabaseText    // For OTHER: as ColumnType::text says.
 };
 
-// What determines how the values of a column are written.
+// The properties of a column that determine how its values are written.
 struct ColumnType {
   std::int32_t kind = OUTBOX_COLUMN_TEXT;  // One of OUTBOX_COLUMN_...
-  std::int32_t scale = -1;                 // As in outbox_column; with kBits the number of bits.
+  std::int32_t scale = -1;                 // As in outbox_column; with kBits, the number of bits.
   Form form = Form::kOfKind;
   TextForm text = TextForm::kTimeMicros;  // Used only with kDatabaseText.
 };
@@ -56,7 +56,7 @@ void AppendBytes(Form form, std::string_view bytes, std::string& to);
 [[nodiscard]] std::int64_t MillisOf(std::string_view value);
 
 // Appends `text` as a JSON string with its quotes. It is escaped as by Jackson and JSON.stringify, except that
-// characters above U+FFFF are written as two escapes, as by Jackson only. Bytes that are not UTF-8 are copied.
+// characters above U+FFFF are written as two escapes, as only Jackson does. Bytes that are not UTF-8 are copied.
 void AppendJsonString(std::string_view text, std::string& to);
 
 }  // namespace outbox::record

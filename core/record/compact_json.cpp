@@ -8,22 +8,21 @@
 namespace outbox::record {
 namespace {
 
-// What the syntax allows next.
+// The tokens that the syntax allows next.
 enum class Next : std::uint8_t { kValue, kValueOrEnd, kNameOrEnd, kName, kCommaOrEnd };
 
 bool IsBlank(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 bool IsHex(char c) { return IsDigit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
-// For each byte, whether it stands for itself in a string: it neither ends the string nor begins an escape.
+// Has true for each byte that stands for itself in a string, because it neither ends the string nor begins an escape.
 constexpr auto kPlain = [] {
   std::array<bool, 256> plain{};
   for (std::size_t i = 0x20; i < plain.size(); ++i) plain[i] = i != '"' && i != '\\';
   return plain;
 }();
 
-// Copies a JSON text while it reads it, without the whitespace between tokens. REQUIRES: `to` has room for the whole
-// text.
+// Checks a JSON text and copies it without the whitespace between tokens. REQUIRES: `to` has room for the whole text.
 class Compactor {
  public:
   Compactor(std::string_view json, char* to) : at_(json.data()), end_(at_ + json.size()), to_(to) {}
@@ -81,7 +80,7 @@ class Compactor {
     return Advance();
   }
 
-  // Reads the name of a member and the colon behind it.
+  // Reads the name of a member and the colon after it.
   bool Name() {
     if (*at_ != '"' || !String()) return false;
     SkipBlanks();
@@ -145,9 +144,9 @@ class Compactor {
     }
   }
 
-  // Copies bytes as long as `wanted` accepts them. The positions are copied to local variables, because a byte that is
-  // written through to_ could be part of this object as far as the compiler knows: it would load the members again for
-  // each byte.
+  // Copies bytes as long as `wanted` accepts them. The positions are copied to local variables: the compiler must
+  // assume that a byte which is written through to_ changes a member of this object, and would load the members again
+  // for each byte.
   template <class Wanted>
   void Copy(Wanted wanted) {
     const char* at = at_;

@@ -113,7 +113,7 @@ bool AppendInterval(std::string_view value, bool iso, std::string& to) {
   if (!interval) return false;
   const auto& [years, months, days, micros] = *interval;
   if (!iso) {
-    // Debezium counts a month with its average length.
+    // Debezium converts a month to days by its average length.
     const double whole = static_cast<double>(years * 12 + months) * (365.25 / 12.0) + static_cast<double>(days);
     to += std::to_string(static_cast<std::int64_t>(whole * static_cast<double>(kDay)) + micros);
     return true;
@@ -200,8 +200,8 @@ bool AppendPoint(std::string_view value, std::string& to) {
   return true;
 }
 
-// Returns the elements of "{a,\"b c\",NULL}"; nothing stands for a NULL element. Returns nothing for a list of lists,
-// which is not supported, and for other texts that are not a list.
+// Returns the elements of "{a,\"b c\",NULL}", with nothing for a NULL element. Returns nothing for a text that is not a
+// list, and for a list of lists, which is not supported.
 std::optional<std::vector<std::optional<std::string>>> Elements(std::string_view list) {
   if (list.size() < 2 || !list.starts_with('{') || !list.ends_with('}')) return std::nullopt;
   list = list.substr(1, list.size() - 2);

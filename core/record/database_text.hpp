@@ -11,7 +11,7 @@
 
 namespace outbox::record {
 
-// The form of the text, and what becomes of it.
+// The form of a text, and the form to which it is converted.
 enum class TextForm : std::uint8_t {
   kTimeMicros,    // "03:04:05.678901" becomes microseconds since midnight.
   kTimeMillis,    // "03:04:05.678" becomes milliseconds since midnight.

@@ -16,9 +16,10 @@ namespace outbox::record {
 namespace {
 
 constexpr std::uint32_t kNone = UINT32_MAX;
-constexpr std::size_t kMaxDigits = 1000;  // Digits of a number; the limit of Jackson.
+constexpr std::size_t kMaxDigits = 1000;  // Largest number of digits of a number, as in Jackson.
 constexpr std::size_t kFewMembers = 16;   // Up to this number, members of an object are searched linearly.
-// Comparisons of names and shapes in a document. A document that needs more is written as one that stops the connector.
+// Limit for the comparisons of names and shapes in a document. A document that needs more is treated like one that
+// stops the connector.
 constexpr std::size_t kMaxComparisons = 1'000'000;
 constexpr std::string_view kRoot = "payload";  // Name of the derived schema.
 
@@ -29,7 +30,7 @@ bool IsNumber(Kind kind) { return kind >= Kind::kInt32 && kind <= Kind::kDouble;
 // A value of the document.
 struct Node {
   Kind kind = Kind::kNull;
-  bool escaped = false;                       // For a string: it contains escapes.
+  bool escaped = false;                       // For a string: true if it contains escapes.
   std::string_view text;                      // Text of a number, or of a string between its quotes.
   std::string_view name;                      // For a member of an object: its name, decoded.
   std::uint32_t first = kNone, next = kNone;  // Index of the first child, and of the next sibling.
@@ -314,14 +315,14 @@ struct Schema {
   std::optional<std::string> name;  // For a structure that has a name.
 };
 
-// What Debezium does with a document.
+// The result of writing a document.
 enum class Outcome : std::uint8_t {
-  kSame,  // Debezium writes it, and what was written here is the same.
+  kSame,  // Debezium writes the document, and its output equals what was written here.
   kText,  // No schema can be derived, so Debezium treats the payload as text.
-  kStops  // It stops the connector, or Debezium loses a part of it.
+  kStops  // The document stops the connector, or Debezium loses a part of it.
 };
 
-// Derives the schema of a document and writes the document by it.
+// Derives the schema of a document and writes the document according to it.
 class Expander {
  public:
   Expander(const Document& document, const Expansion& how) : document_(document), how_(how) {}
@@ -430,9 +431,9 @@ class Expander {
     return plain(a.kind) == plain(b.kind);
   }
 
-  // Derives one schema for the objects in a list, which has the members of all their shapes. Debezium merges the shapes
-  // in an order that depends on the Java process; here they are merged in the order of the elements. The results are
-  // the same if each shape is the beginning of the next longer one.
+  // Derives one schema for the objects in a list. It has the members of all their shapes. Debezium merges the shapes in
+  // an order that depends on the Java process; here they are merged in the order of the elements. The results are the
+  // same if each shape is the beginning of the next longer one.
   std::optional<std::uint32_t> DeriveElements(const Node& node, const Path& path) {
     std::vector<std::uint32_t> shapes;
     bool has_null = false;
@@ -652,7 +653,7 @@ void AppendAsDebezium(std::string_view json, const Expansion& how, std::string& 
       return as_text();
     case Outcome::kStops:
       to.resize(before);
-      // If a schema is asked for, consumers cannot read a document without one, so it is written as text.
+      // If a schema is requested, consumers cannot read a document without one, so the document is written as text.
       if (how.with_schema || AppendCompact(json.substr(0, document.size()), to)) as_text();
   }
 }

@@ -1,9 +1,9 @@
 // Writes a JSON payload as Debezium's EventRouter does with table.expand.json.payload and Kafka Connect's
 // JsonConverter. This was measured with Debezium 3.6.1; see tests/golden.
 //
-// Debezium derives a schema from the document and writes the document by this schema. A document from which none can be
-// derived stays text. A few documents stop the connector or lose members; these are written here as compact JSON with
-// all their content.
+// Debezium derives a schema from the document and writes the document by this schema. A document from which no schema
+// can be derived stays text. A few documents stop the connector or lose members; these are written here as compact JSON
+// with all their content.
 #pragma once
 
 #include <string>
@@ -11,18 +11,18 @@
 
 namespace outbox::record {
 
-// How a payload is expanded.
+// The options for the expansion of a payload.
 struct Expansion {
-  // Members that are null are kept, as with table.json.payload.null.behavior=optional_bytes.
+  // True to keep members that are null, as with table.json.payload.null.behavior=optional_bytes.
   bool keep_nulls = false;
-  // The derived schema is written before the document, as with JsonConverter's schemas.enable.
+  // True to write the derived schema before the document, as with JsonConverter's schemas.enable.
   bool with_schema = false;
-  // Written before and after the JSON string of a payload that stays text.
+  // Texts before and after the JSON string of a payload that stays text.
   std::string_view text_prefix = {}, text_suffix = {};
 };
 
-// Appends what `json` becomes to `to`: a JSON document, or a JSON string of the whole text if Debezium treats it as
-// text.
+// Appends the expanded form of `json` to `to`: a JSON document or, if Debezium treats `json` as text, a JSON string of
+// the whole text.
 void AppendAsDebezium(std::string_view json, const Expansion& how, std::string& to);
 
 }  // namespace outbox::record

@@ -11,8 +11,8 @@ namespace outbox::record {
 void AppendJavaDouble(std::string_view decimal, std::string& to);
 void AppendJavaFloat(std::string_view decimal, std::string& to);
 
-// Does the same for a JSON number. A number that is too large for a double becomes "Infinity" or "-Infinity" in quotes,
-// as Jackson writes it; one that is too small becomes zero. REQUIRES: `number` has the syntax of a JSON number.
+// Appends a JSON number in the same form. A number that is too large for a double becomes "Infinity" or "-Infinity" in
+// quotes, as Jackson writes it; one that is too small becomes zero. REQUIRES: `number` has the syntax of a JSON number.
 void AppendJavaJsonDouble(std::string_view number, std::string& to);
 
 }  // namespace outbox::record

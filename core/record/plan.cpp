@@ -18,7 +18,7 @@ constexpr const char* kSchemaEnd = "}";
 struct Known {
   Source source;
   Column column;
-  bool measured = true;  // False if Debezium's form is asked for and was not measured for this column.
+  bool measured = true;  // False if Debezium's form is required but was not measured for this column.
 };
 
 std::vector<Known> OwnColumns() {
@@ -126,7 +126,7 @@ class Compiler {
       plan_.has_topic_columns = true;
     }
     const bool constant = compiled->pieces.size() == 1;
-    // A letter takes the place of the values of columns, so that only the literal parts are checked here.
+    // A letter stands for the values of columns, so that only the literal parts are checked here.
     if (const auto bad = BadTopicName(constant ? literals : literals + "x"))
       Wrong(pointer, "not a valid topic name: " + *bad);
     return compiled;
@@ -157,7 +157,8 @@ class Compiler {
       if (asked) Wrong(place, "a schema requires \"like\": \"debezium\"");
   }
 
-  // Adds a problem if it was not measured how Debezium writes this column, whose text or JSON is needed.
+  // Adds a problem if Debezium's form of this column was not measured. It is called if the column's text or JSON is
+  // needed.
   void Measured(const std::string& pointer, const Known& known) {
     if (!known.measured)
       Wrong(pointer, "the column \"" + known.source.name + "\" is " + TypeOf(known.source) +

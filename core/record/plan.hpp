@@ -1,4 +1,4 @@
-// The record section of the configuration, compiled against the columns that rows bring. This is done once, at start.
+// The record section of the configuration, compiled for the columns that rows carry. It is compiled once, at start.
 #pragma once
 
 #include <optional>
@@ -13,7 +13,7 @@
 
 namespace outbox::record {
 
-// Where a value comes from: a column that the row brings, or a field of the event.
+// The origin of a value: a column that the row carries, or a field of the event.
 struct Source {
   enum class Field : std::uint8_t { kColumn, kRowId, kEventId, kKey, kEventType, kTopic, kPayload, kCreatedAt };
   Field field = Field::kColumn;
@@ -39,36 +39,36 @@ struct Text {
 struct NamedValue {
   std::string name;
   Text text;
-  std::string prefix;  // Written before the JSON value, if schemas are asked for.
+  std::string prefix;  // JSON that is written before the value if schemas are requested.
 };
 
-// How records are made from rows. Immutable once it is compiled; the Shaper owns it.
+// The rules by which records are made from rows. Immutable once compiled; the Shaper owns it.
 struct Plan {
   Style style = Style::kPlain;
 
   std::optional<Text> topic;                            // Nothing = the topic is chosen by `topic_by`.
   std::optional<Source> topic_by;                       // The column whose value chooses the topic.
-  std::unordered_map<std::string, std::string> topics;  // Topics by value of that column.
+  std::unordered_map<std::string, std::string> topics;  // The topic for each value of the column topic_by.
   std::optional<config::Pattern> topic_pattern;         // Matched against values that are not in `topics`.
   config::Replacement matched_topic;                    // The topic if `topic_pattern` matches.
   std::optional<Text> other_topic;  // The topic for all other values; nothing = such a row is refused.
-  bool has_topic_columns = false;   // Topics contain values of rows, so each name must be checked.
+  bool has_topic_columns = false;   // True if topics contain values of rows, so that each name must be checked.
 
   std::optional<Source> key;
   std::optional<Source> payload;
   config::KeyEncoding key_encoding = config::KeyEncoding::kText;
   config::ValueEncoding value_encoding = config::ValueEncoding::kText;  // Neither kBytes nor kBytesOrJsonString.
-  bool value_is_payload = true;  // With kText: the value is the payload's bytes, unchanged.
-  bool value_schema = false;     // With kJsonDebezium: the schema of the document is written before it.
+  bool value_is_payload = true;  // With kText: true if the value is the payload's bytes, unchanged.
+  bool value_schema = false;     // With kJsonDebezium: true if the schema of the document is written before it.
   bool keeps_null_members = false, json_null = false, empty_is_tombstone = false;
-  // Written before and after JSON, if schemas are asked for.
+  // JSON that is written before and after keys, values and headers if schemas are requested.
   std::string key_prefix, key_suffix, value_prefix, value_suffix, header_suffix;
   std::optional<std::vector<NamedValue>> envelope;
 
-  bool relay_headers = true;  // Add event_id and event_type, as without a record section.
+  bool relay_headers = true;  // True to add event_id and event_type, as without a record section.
   std::vector<NamedValue> headers;
   bool json_headers = false;
-  bool row_headers = false;  // Add the headers of the row's column `headers` after these.
+  bool row_headers = false;  // True to add the headers of the row's column `headers` after these.
 
   std::optional<Source> partition;
   std::optional<Source> timestamp;  // Nothing = the time of sending.

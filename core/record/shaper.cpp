@@ -82,8 +82,8 @@ class Work {
     std::size_t topic = kNowhere, key = kNowhere, value = kNowhere;
   };
 
-  // Values that are made from payloads are about as long as these. Without the reservation the bytes would be copied
-  // several times while the text grows.
+  // Reserves memory for the values of the batch. Values that are made from payloads are about as long as the payloads.
+  // Without the reservation the bytes would be copied several times while the text grows.
   void ReserveValues() {
     if (SendsPayload()) return;
     std::size_t bytes = 0;
@@ -91,7 +91,7 @@ class Work {
     made_.reserve(bytes + bytes / 16);
   }
 
-  // True if the value of a record is the payload's own bytes, which are not copied.
+  // Returns true if the value of a record is the payload's own bytes, which are not copied.
   [[nodiscard]] bool SendsPayload() const {
     return !plan_.envelope && plan_.value_encoding == ValueEncoding::kText && plan_.value_is_payload;
   }
@@ -103,7 +103,7 @@ class Work {
     return false;
   }
 
-  // Sets the bytes to what was appended to made_ since `begin`.
+  // Makes `bytes` refer to the bytes that were appended to made_ since `begin`.
   void Made(outbox_bytes& bytes, std::size_t& at, std::size_t begin) const {
     at = begin;
     bytes.size = made_.size() - begin;
@@ -168,7 +168,7 @@ class Work {
     }
     if (const auto bad = plan_.has_topic_columns ? BadTopicName(name) : std::nullopt) {
       const std::string shown(name.substr(0, kShownValue));
-      Made(shaped_->topic, at_->topic, begin);  // The failure policy is chosen by the topic.
+      Made(shaped_->topic, at_->topic, begin);  // The failure policy is chosen by this topic.
       return Refuse("bad_topic", "the row's columns make \"" + shown + "\", which is not a valid topic name: " + *bad);
     }
     Made(shaped_->topic, at_->topic, begin);
@@ -254,7 +254,7 @@ class Work {
     AppendJsonString(text_, made_);
   }
 
-  // Appends the payload as a value that is not just the payload's bytes.
+  // Appends the value that is made from the payload, if it is not just the payload's bytes.
   bool AppendPayload(const Bytes& payload) {
     if (!payload) {
       made_ += plan_.value_prefix;

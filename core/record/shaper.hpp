@@ -10,7 +10,8 @@
 
 namespace outbox::record {
 
-// Shared by all publishers of a relay. Thread: any; Shape() is const and uses only the caller's batch.
+// Makes records from rows. All publishers of a relay share one object. Thread: any; Shape() is const and uses only the
+// caller's batch.
 class Shaper {
  public:
   Shaper(Plan plan, publisher::HeaderValues header_values) : plan_(std::move(plan)), header_values_(header_values) {}

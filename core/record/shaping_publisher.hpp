@@ -8,11 +8,11 @@
 
 namespace outbox::record {
 
-// The place of the Shaper that all publishers of a relay share. It is empty until the database has described the
-// columns of rows.
+// Holds the Shaper that all publishers of a relay share. It is empty until the database has described the columns of
+// rows.
 class ShaperPlace {
  public:
-  // REQUIRES: no publisher that was made with this place prepares batches yet.
+  // Sets the shaper. REQUIRES: no publisher that was made with this place prepares batches yet.
   void Put(std::shared_ptr<const Shaper> shaper) { shaper_ = std::move(shaper); }
   [[nodiscard]] const Shaper* get() const { return shaper_.get(); }
 

@@ -1,5 +1,5 @@
-// Queries the tables from time to time for the size of the backlog, the failed events and the owners of shards. It has
-// a session and a thread of its own, so it never delays the leases, and the callers of Observe never wait for the
+// Queries the tables periodically for the size of the backlog, the failed events and the owners of shards. The reader
+// has a session and a thread of its own, so it never delays the leases, and the callers of Observe never wait for the
 // database. Owned by monitoring::Endpoints.
 #pragma once
 
@@ -20,7 +20,7 @@ class Relay;
 
 class BacklogReader {
  public:
-  // REQUIRES: `relay` outlives this object.
+  // Begins to query the tables. REQUIRES: `relay` outlives this object.
   BacklogReader(const Relay& relay, std::shared_ptr<storage::Store> store, config::Duration interval,
                 config::Duration timeout, std::shared_ptr<spdlog::logger> logger);
   // Waits for a query that is under way.
@@ -46,7 +46,7 @@ class BacklogReader {
   std::condition_variable changed_;
   bool stop_ = false, ended_ = false;
   BacklogObservation seen_;
-  bool failing_ = false;  // the last logged state is that queries fail; used by thread_ only
+  bool failing_ = false;  // true if the last logged state is that queries fail; used only by thread_
   std::thread thread_;
 };
 

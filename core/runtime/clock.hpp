@@ -1,5 +1,5 @@
-// The clock of the code around the engine. It is boot time, because that continues while the machine is suspended, as a
-// lease does.
+// The clock of the code around the engine. It counts the time since boot, because this time continues while the machine
+// is suspended, as a lease does.
 #pragma once
 
 #include <chrono>
@@ -18,7 +18,7 @@ inline engine::Time Now() {
   return static_cast<engine::Time>(t.tv_sec) * engine::kSecond + t.tv_nsec / 1000;
 }
 
-// Returns the time since 1970, in microseconds. It is compared with the creation times of rows.
+// Returns the time since 1970, in microseconds, for comparison with the creation times of rows.
 inline engine::Time WallTime() {
   return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
       .count();

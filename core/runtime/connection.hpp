@@ -1,5 +1,5 @@
-// One session of the storage. It is opened when it is needed, and opened again after it broke. Thread: one worker
-// thread; Cancel, Rest and GiveUp may be called on any thread.
+// One session of the storage. It is opened when it is needed, and again after it broke. Thread: one worker thread;
+// Cancel, Rest and GiveUp may be called on any thread.
 #pragma once
 
 #include <memory>
@@ -13,7 +13,7 @@ namespace outbox::runtime {
 
 class Connection {
  public:
-  // `handle` is the watchdog's handle of the worker thread.
+  // Makes a connection without a session. `handle` is the watchdog's handle of the worker thread.
   Connection(std::shared_ptr<storage::Store> store, std::shared_ptr<PeerHealth> database,
              std::shared_ptr<WatchdogHandle> handle)
       : store_(std::move(store)), database_(std::move(database)), handle_(std::move(handle)) {}
@@ -21,19 +21,20 @@ class Connection {
   ~Connection() { Rest(); }
   Connection(const Connection&) = delete;
 
-  // The connection will not be used for a while, so the failure of its last call no longer counts towards the health of
-  // the database.
+  // Notes that the connection will not be used for a while, so that the failure of its last call no longer counts
+  // towards the health of the database.
   void Rest() { database_->Forget(this); }
-  // The call `what` failed and is not repeated, so its failure no longer counts towards the health of the database.
+  // Notes that a failed call of kind `what` is not repeated, so that its failure no longer counts towards the health of
+  // the database.
   void GiveUp(int what) { database_->Forget({this, what}); }
 
   // Runs f(session) on an open session and returns its Status or Result. A broken session is closed. A session that was
-  // open before may have ended since, because the server restarted or because it was idle for too long; then f runs a
-  // second time, on a new session, and only a failure of that one is reported. REQUIRES: the call may be repeated.
+  // opened earlier may have ended, because the server restarted or because the session was idle for too long; f then
+  // runs a second time, on a new session, and only the second result is reported. REQUIRES: the call may be repeated.
   //
-  // `name`, a literal, is for the watchdog. `what` is the kind of call: one kind may be held up, by a lock or a revoked
-  // permission, while the other calls of the connection continue. `instead` receives the outcome of a call that says
-  // nothing about the health of the database.
+  // `name`, a literal, is for the watchdog. `what` is the kind of call: a lock or a revoked permission may hold up one
+  // kind while the other calls of the connection continue. The outcome is reported to `instead`, if given, and not to
+  // the database's health; this is for calls that say nothing about that health.
   template <class F>
   auto Use(const char* name, const Call& call, F&& f, int what = 0, PeerHealth* instead = nullptr)
       -> decltype(f(std::declval<storage::Session&>())) {
@@ -114,7 +115,7 @@ class Connection {
   const std::shared_ptr<storage::Store> store_;
   const std::shared_ptr<PeerHealth> database_;
   const std::shared_ptr<WatchdogHandle> handle_;
-  std::mutex mutex_;  // guards session_, which only the worker thread changes, against Cancel
+  std::mutex mutex_;  // guards session_ against Cancel; only the worker thread changes session_
   std::unique_ptr<storage::Session> session_;
 };
 

@@ -1,5 +1,5 @@
-// Keeps what is needed to record the failures of events. Very many failures may wait to be recorded, so the batches of
-// their events, which hold the payloads, are not kept for them. Owned by ShardRunner. Thread: engine.
+// Keeps the data that is needed to record the failures of events. Very many failures may wait to be recorded, so the
+// batches of these events, which hold the payloads, are not kept. Owned by ShardRunner. Thread: engine.
 #pragma once
 
 #include <memory>
@@ -21,14 +21,16 @@ class FailedRows {
     storage::OwnedRowId row_id;
     std::string event_id;
     std::uint32_t attempts = 0;
-    // If many events fail, it is mostly for one reason, so events that are added one after the other share equal values.
+    // If many events fail, it is mostly for one reason, so events that are added one after the other share equal
+    // values.
     std::shared_ptr<const std::string> topic;
-    std::shared_ptr<const publisher::Refusal> refusal;  // why it was refused before sending; null = it was not
+    // why the event was refused before sending; null = it was not refused
+    std::shared_ptr<const publisher::Refusal> refusal;
   };
 
   void Add(engine::EventIndex e, const Event& event, const publisher::Refusal* refusal);
   void Remove(engine::EventIndex e) { rows_.erase(e); }
-  // The reference is valid until Remove. REQUIRES: the event was added.
+  // Returns the row of the event. The reference is valid until Remove. REQUIRES: the event was added.
   [[nodiscard]] const Row& operator[](engine::EventIndex e) const { return rows_.at(e); }
   // Returns nullptr if the event was not added.
   [[nodiscard]] const Row* Find(engine::EventIndex e) const;

@@ -1,6 +1,6 @@
 // Logs lines about failed events, but only a limited number per second, because a missing topic may fail a million
-// events. Events without a line are counted in one line at the end of the second, so no failure stays unreported for
-// longer.
+// events. Events without a line are counted in one line at the end of the second, so each failure is reported within a
+// second.
 #pragma once
 
 #include <spdlog/fwd.h>
@@ -17,14 +17,15 @@ namespace outbox::runtime {
 // Owned by ShardRunner. Thread: engine.
 class FailureLog {
  public:
-  // `summary` completes the line "5 more events …": it says what happened to them and where they are listed.
+  // `summary` completes the line "5 more events …": it says what happened to these events and where they are listed.
   FailureLog(std::shared_ptr<spdlog::logger> logger, std::string summary);
 
-  // Logs `line()`, or counts the event if this second has enough lines.
+  // Logs `line()`, or only counts the event if this second has enough lines.
   void Add(engine::Time now, const std::function<std::string()>& line);
-  // Logs the number of events without a line, once their second is over. REQUIRES: it is called again at Due().
+  // Logs the number of events without a line, once the second of these events is over. REQUIRES: the caller calls this
+  // function again at Due().
   void Flush(engine::Time now);
-  // The time of the next Flush; kForever = every event has a line.
+  // Returns the time at which the next Flush is due; kForever if every event has a line.
   [[nodiscard]] engine::Time Due() const { return left_out_ > 0 ? second_ends_ : engine::kForever; }
 
  private:

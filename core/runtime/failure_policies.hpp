@@ -1,4 +1,4 @@
-// The failure policies of the configuration, and which of them applies to a topic.
+// The failure policies of the configuration, and the choice of the policy for a topic.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ class FailurePolicies {
   // Returns the value of engine::Settings::policies: first the policy for topics that match no pattern, then the
   // policies of the topic patterns, in the order of the configuration.
   [[nodiscard]] std::vector<engine::FailurePolicy> All() const;
-  // Returns the index in All() of the policy of this topic.
+  // Returns the index in All() of the policy that applies to the topic.
   [[nodiscard]] std::uint16_t Of(std::string_view topic) const;
 
  private:

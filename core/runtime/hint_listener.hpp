@@ -1,6 +1,6 @@
-// Receives hints: datagrams that applications send after a commit, so that the relay polls at once. Their content does
-// not matter. A hint may be lost, may come from anybody, or may come although nothing was committed. So an engine reads
-// once for many hints, and not more often than a busy engine polls. Owned by Relay.
+// Receives hints: datagrams that applications send after a commit, so that the relay polls at once. The content of a
+// datagram does not matter. A hint may be lost, may come from anybody, or may come although nothing was committed. So
+// an engine reads once for many hints, and never more often than a busy engine polls. Owned by Relay.
 #pragma once
 
 #include <functional>
@@ -15,8 +15,8 @@ namespace outbox::runtime {
 
 class HintListener {
  public:
-  // `address` is ADDRESS:PORT, as for util::Bind. `heard` is called on the listener's own thread. Errors: those of
-  // util::Bind, and kShortage.
+  // Starts the thread. `address` is ADDRESS:PORT, as for util::Bind. `heard` is called on the listener's own thread.
+  // Errors: those of util::Bind, and kShortage.
   [[nodiscard]] static Result<std::unique_ptr<HintListener>> Start(const std::string& address,
                                                                    std::function<void()> heard);
   ~HintListener();

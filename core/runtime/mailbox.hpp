@@ -14,7 +14,7 @@ class Mailbox {
  public:
   using Task = std::function<void()>;
 
-  // Thread: any.
+  // Adds a task to the queue. Thread: any.
   void Post(Task task) {
     {
       const std::lock_guard lock(mutex_);
@@ -23,8 +23,8 @@ class Mailbox {
     filled_.notify_one();
   }
 
-  // Waits for a task, but only until `deadline`, a time of runtime::Now(). Sets `tasks` to all tasks that were posted
-  // so far; none = the deadline has passed. Thread: the worker.
+  // Waits for a task, at most until `deadline`, a time of runtime::Now(). Sets `tasks` to all tasks that were posted so
+  // far; it is empty if the deadline has passed. Thread: the worker.
   void Take(std::vector<Task>& tasks, engine::Time deadline) {
     tasks.clear();
     std::unique_lock lock(mutex_);

@@ -1,5 +1,5 @@
 // Finds the abilities that the configuration requires and the storage plugin lacks. `run` refuses to start and reports
-// the first of them, `check` lists all.
+// the first one; `check` lists all.
 #pragma once
 
 #include <string>
@@ -11,11 +11,12 @@
 namespace outbox::runtime {
 
 struct MissingAbility {
-  std::string text;  // which key of the configuration requires it, and which plugin lacks it
+  std::string text;  // names the key of the configuration that requires the ability, and the plugin that lacks it
   std::string fix;
 };
 
-// Reads only the tables of the plugin, and calls none of its functions. Thread: any.
+// Returns the missing abilities. Reads only the function tables of the plugin, and calls none of its functions. Thread:
+// any.
 [[nodiscard]] std::vector<MissingAbility> FindMissingAbilities(const config::Relay& config,
                                                                const storage::Store& store);
 

@@ -1,6 +1,6 @@
 // The health of a peer, and its log lines: a change of state is logged once, not on every attempt. A peer is used in
-// several ways, and what holds up one of them need not hold up the others. The peer counts as available again when all
-// of them work again.
+// several ways, and an obstacle to one of them need not affect the others. The peer counts as available again when none
+// of its uses fails any more.
 #pragma once
 
 #include <spdlog/fwd.h>
@@ -20,7 +20,7 @@ struct PeerState {
     std::chrono::steady_clock::duration lasts;
     std::string why;  // the newest reason
   };
-  bool met = false;  // the peer has been available at least once
+  bool met = false;  // true if the peer has been available at least once
   std::optional<Trouble> trouble;
 };
 
@@ -31,7 +31,7 @@ class PeerHealth {
       : name_(std::move(name)), logger_(std::move(logger)) {}
 
   // Returns an object that logs nothing and belongs to no peer. It is for callers whose failures delay no event and so
-  // are not an outage. If there is an outage, the callers that deliver events report it.
+  // are not an outage. In an outage, the callers that deliver events report it.
   static std::shared_ptr<PeerHealth> Nobodys();
 
   // One way of using the peer.
@@ -44,8 +44,8 @@ class PeerHealth {
   // Report that a call has failed or succeeded.
   void Bad(Use use, const std::string& why);
   void Good(Use use);
-  // Forget a caller, or one of its kinds of calls, which does not use the peer for now: its last result no longer
-  // counts towards the peer's health.
+  // Forget a caller, or one of its kinds of calls, which does not use the peer for now: the last result of the calls no
+  // longer counts towards the peer's health.
   void Forget(const void* who);
   void Forget(Use use);
   [[nodiscard]] PeerState State() const;
@@ -57,11 +57,11 @@ class PeerHealth {
   const std::shared_ptr<spdlog::logger> logger_;
   mutable std::mutex mutex_;
   bool met_ = false;
-  bool down_ = false;                         // the last logged state is that the peer is unavailable
+  bool down_ = false;                         // true if the last logged state is that the peer is unavailable
   std::map<Use, Clock::time_point> stopped_;  // the uses whose last call failed, and the times of these calls
   std::set<std::string> logged_;              // the reasons that were logged since the peer was available
-  Clock::time_point logged_at_;               // the time of the last of them
-  Clock::time_point since_;                   // since when at least one use has been failing
+  Clock::time_point logged_at_;               // the time at which the last of these reasons was logged
+  Clock::time_point since_;                   // the time since which at least one use has been failing
   std::string why_;                           // the newest reason
 };
 

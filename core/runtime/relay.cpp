@@ -44,7 +44,7 @@ Relay::~Relay() {
   waker_.reset();
   source_.reset();
   hints_.reset();
-  if (lease_thread_.joinable()) lease_thread_.join();  // it uses the runners
+  if (lease_thread_.joinable()) lease_thread_.join();  // the lease thread uses the runners
   runners_.clear();
 }
 
@@ -150,7 +150,7 @@ bool Relay::Stop(config::Duration timeout) {
   return left_by(deadline) && complete_;
 }
 
-// A runner only puts a command into its mailbox, so any thread that has an input passes these commands on. All other
+// Passes Hold and Release on to the runner on any thread, because the runner only puts them into its mailbox. All other
 // commands wait for the lease thread: a call may hang, making or ending a runner takes time, and the log may be slow.
 template <class F>
 void Relay::Decide(F input) {
@@ -237,7 +237,8 @@ void Relay::Do(const shards::ReleaseShards& release) {
   Answer([&] { coordinator_.ShardsReleased(last_status_.code()); });
 }
 
-// The runner is destroyed after mutex_ is unlocked, because its threads may be waiting for mutex_ to report something.
+// Destroys the runner after mutex_ is unlocked, because threads of the runner may be waiting for mutex_ to report
+// something.
 void Relay::Do(const shards::RemoveRunner& remove) {
   std::unique_ptr<ShardRunner> gone;
   const std::lock_guard lock(mutex_);

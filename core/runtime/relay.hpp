@@ -29,21 +29,22 @@ class Relay {
  public:
   Relay(config::Relay config, std::shared_ptr<storage::Store> store, publisher::PublisherFactory publishers,
         std::shared_ptr<spdlog::logger> logger);
-  // Stops at once if Stop was not called. The next relay may then send again what is in flight.
+  // Stops at once if Stop was not called. The next relay may then send the events in flight again.
   ~Relay();
 
-  // From Start() on, checks every `interval` that what inserts the rows, such as the trigger of a capture, is in place.
-  // REQUIRES: Start() was not called.
+  // Makes the relay check every `interval` from Start() on that the source of the rows, such as the trigger of a
+  // capture, is in place. REQUIRES: Start() was not called.
   void WatchSource(config::Duration interval = std::chrono::minutes(1)) { source_interval_ = interval; }
-  // Makes the publisher and begins. Neither the database nor the broker has to be available. Errors: OUTBOX_BAD_CONFIG
-  // if a property of the publisher is wrong, or if the plugin cannot do what the configuration requires.
+  // Makes the publisher and begins to deliver. Neither the database nor the broker has to be available. Errors:
+  // OUTBOX_BAD_CONFIG if a property of the publisher is wrong, or if the plugin lacks an ability that the configuration
+  // requires.
   [[nodiscard]] Status Start();
   // Blocks until the relay has stopped and returns OK. Errors: OUTBOX_BAD_CONFIG if a heartbeat returns it before any
   // heartbeat has succeeded, because waiting does not help then.
   [[nodiscard]] Status Wait();
-  // Waits for the answers to events in flight, confirms these events, and releases the leases. Returns false if
-  // `timeout` has passed first, or if something is left: the next relay then sends again what is not confirmed. Thread:
-  // any.
+  // Waits for the answers to events in flight, confirms these events, and releases the leases. Returns false if this
+  // takes longer than `timeout`, or if an event is left unresolved. The next relay then sends again the events that are
+  // not confirmed. Thread: any.
   bool Stop(config::Duration timeout);
 
   [[nodiscard]] const std::string& id() const { return config_.id; }
@@ -51,25 +52,26 @@ class Relay {
   [[nodiscard]] engine::Counters counters() const;
   // Returns the current state. It may be called before Start(), and waits for no peer. Thread: any.
   [[nodiscard]] Observation Observe() const;
-  // For code that calls the same database beside the relay.
+  // Give other code that calls the same database access to the health of the database and to the watchdog.
   [[nodiscard]] const std::shared_ptr<PeerHealth>& database() const { return database_; }
   [[nodiscard]] const std::shared_ptr<Watchdog>& watchdog() const { return watchdog_; }
 
  private:
   void KeepLeases();
   void Wake();
-  // Passes an input to the coordinator, and carries out the commands that take no time; the others are left to the
-  // lease thread. REQUIRES: the caller holds mutex_.
+  // Passes an input to the coordinator, and carries out the commands that take no time. The lease thread carries out
+  // the other commands. REQUIRES: the caller holds mutex_.
   template <class F>
   void Decide(F input);
-  // Does the same. Thread: lease. REQUIRES: the caller does not hold mutex_.
+  // Does the same as Decide. Thread: lease. REQUIRES: the caller does not hold mutex_.
   template <class F>
   void Answer(F input);
 
   // Carry out the commands that take no time. Thread: any. REQUIRES: the caller holds mutex_.
   void Do(const engine::shards::Hold& hold);
   void Do(const engine::shards::Release& release);
-  // Carry out the other commands, and report the answers. Thread: lease. REQUIRES: the caller does not hold mutex_.
+  // Carry out the other commands, and pass the answers to the coordinator. Thread: lease. REQUIRES: the caller does not
+  // hold mutex_.
   void Do(const engine::shards::Heartbeat& heartbeat);
   void Do(const engine::shards::AskWasLost& ask);
   void Do(const engine::shards::MakeRunner& make);
@@ -86,7 +88,8 @@ class Relay {
   void Do(const engine::shards::LeftToLease& left);
 
   [[nodiscard]] Result<std::unique_ptr<ShardRunner>> NewRunner(std::uint32_t shard, std::uint32_t shards_total);
-  // The timeout is shorter than the lease, so that after a call that hangs there is time for another one.
+  // Returns a call with a timeout that is shorter than the lease, so that after a call that hangs there is time for
+  // another one.
   [[nodiscard]] Call MakeCall() const {
     return {0, 0, std::min<Millis>(config_.storage_timeout, config_.reserve_duration / 3)};
   }
@@ -103,22 +106,22 @@ class Relay {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool stopping_ = false;
-  bool left_ = false;      // the relay has left the outbox
-  bool complete_ = false;  // nothing was left unresolved then
+  bool left_ = false;      // true if the relay has left the outbox
+  bool complete_ = false;  // true if no event was left unresolved when the relay left the outbox
   Status failure_;
   bool failed_ = false;
   engine::ShardCoordinator coordinator_;
-  std::deque<engine::shards::Command> to_do_;  // for the lease thread
-  // The runner of shard 0 exists from the start, so that it is ready; the others exist while their shards are held.
-  // After Start() only the lease thread changes the map.
+  std::deque<engine::shards::Command> to_do_;  // commands for the lease thread
+  // The runner of shard 0 exists from the start, so that it is ready when the shard is leased. The other runners exist
+  // while their shards are held. After Start() only the lease thread changes the map.
   std::map<std::uint32_t, std::unique_ptr<ShardRunner>> runners_;
-  Tally past_;  // sum over the runners that were removed
+  Tally past_;  // sum over the removed runners
 
-  // Used by the lease thread.
+  // connection_ and last_status_ are used only by the lease thread.
   Connection connection_;
-  Status last_status_;  // the result of its last heartbeat or release of shards
+  Status last_status_;  // the result of the last heartbeat or ReleaseShards
   std::thread lease_thread_;
-  // Each of these is absent unless it was configured.
+  // source_interval_ and the three objects below are absent unless they are configured.
   std::optional<config::Duration> source_interval_;
   std::unique_ptr<SourceWatch> source_;
   std::unique_ptr<Waker> waker_;

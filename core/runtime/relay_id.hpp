@@ -10,12 +10,12 @@ namespace outbox::runtime {
 
 struct RelayId {
   std::string_view name;
-  std::string_view incarnation;  // "" = an id without one
+  std::string_view incarnation;  // empty if the id has no incarnation
 };
 
 [[nodiscard]] std::string NewIncarnation();
 [[nodiscard]] std::string LeaseId(std::string_view name, std::string_view incarnation);
-[[nodiscard]] RelayId SplitLeaseId(std::string_view id);     // the result consists of views of `id`
-[[nodiscard]] std::string ShowLeaseId(std::string_view id);  // for messages
+[[nodiscard]] RelayId SplitLeaseId(std::string_view id);     // returns views of `id`
+[[nodiscard]] std::string ShowLeaseId(std::string_view id);  // returns the id as messages show it
 
 }  // namespace outbox::runtime

@@ -63,7 +63,7 @@ void ShardRunner::LogFailure(const engine::FailedEvent& failed, const publisher:
                                  ? "given up, its key waits for an operator"
                                  : fmt::format("next try in {} ms", failed.retry_after / engine::kMillisecond);
     const auto attempt = row.attempts + 1, most = settings_.policies[policies_.Of(*row.topic)].max_attempts;
-    // An operator may have the event retried beyond max_attempts.
+    // An operator may request attempts beyond max_attempts.
     return fmt::format("event {} for topic '{}' failed ({}): {}: {}; {}", row.event_id, *row.topic,
                        attempt > most ? fmt::format("attempt {}, max_attempts is {}", attempt, most)
                                       : fmt::format("attempt {} of {}", attempt, most),

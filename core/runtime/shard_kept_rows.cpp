@@ -6,7 +6,8 @@
 
 namespace outbox::runtime {
 
-// REQUIRES: the engine has not taken the answer yet; once it has, it may forget the events.
+// Notes which rows of a confirm were removed. REQUIRES: the engine has not taken the answer yet, because after that it
+// may forget the events.
 void ShardRunner::Confirmed(const Written& written) {
   const std::span<const engine::EventIndex> events = engine_.Confirming();
   if (written.code == OUTBOX_REFUSED && events.size() == 1) {

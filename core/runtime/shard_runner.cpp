@@ -11,15 +11,15 @@
 namespace outbox::runtime {
 namespace {
 
-// The longest pause between two attempts to remove the rows of undeletable events, and the timeout of one attempt. An
-// attempt may occupy the writer for half of that timeout.
+// kMaxUntilRemoval is the longest pause between two attempts to remove the rows of undeletable events. kRemovalAllowed
+// is the timeout of one attempt, which may occupy the writer for half of the timeout.
 constexpr engine::Time kMaxUntilRemoval = 60 * engine::kSecond;
 constexpr Millis kRemovalAllowed{2'000};
 
-// How many failures may wait to be recorded, at about 300 bytes each. The databases record 14 000 to 34 000 failures
-// per second (docs/lab/performance.md).
+// Maximum number of failures that wait to be recorded, at about 300 bytes each. The databases record 14 000 to 34 000
+// failures per second (docs/lab/performance.md).
 constexpr std::uint32_t kMaxAwaitingRecord = 200'000;
-// How many keys may wait for a topic that is not known yet, at about 80 bytes each.
+// Maximum number of keys that wait for a topic that is not known yet, at about 80 bytes each.
 constexpr std::uint32_t kMaxWaitingKeys = 200'000;
 
 // Returns the settings of the engine of one shard. The limits of the relay are divided by the number of shards, because
@@ -88,7 +88,7 @@ ShardRunner::ShardRunner(std::uint32_t shard, std::uint32_t shards, Parts parts)
       log_returns_(parts_.logger, "came back to the outbox in the last second after their removal and are sent again") {
 }
 
-// The publisher is destroyed before the batches, because records may point into batches until it is gone.
+// Destroys the publisher before the batches, because its records may point into the batches.
 ShardRunner::~ShardRunner() {
   stop_ = true;
   if (thread_.joinable()) {
@@ -210,7 +210,7 @@ void ShardRunner::Run() {
   for (FailureLog* log : {&log_retries_, &log_given_up_, &log_kept_, &log_returns_}) log->Flush(engine::kForever);
 }
 
-// Checks only in debug builds: a relay whose state is wrong ends before it does damage.
+// Ends the relay, in debug builds only, if the state of the engine is wrong, before the relay does damage.
 void ShardRunner::CheckInvariants() const {
 #ifdef OUTBOX_CHECK_INVARIANTS
   const std::string broken = engine_.CheckInvariants();
@@ -221,7 +221,7 @@ void ShardRunner::CheckInvariants() const {
 #endif
 }
 
-// Updates what tally() and Observe() return. Called once per turn, however many events the turn was about.
+// Updates the results of tally() and Observe(). Called once per turn, however many events the turn has handled.
 void ShardRunner::Show() {
   std::int64_t oldest = 0;
   for (const std::int64_t created : created_) {
@@ -249,7 +249,7 @@ void ShardRunner::Show() {
   observation_ = std::move(now);
 }
 
-// The latencies are counted first, because the engine may forget the events when it gets the reports.
+// Counts the latencies before the engine gets the reports, because the engine may then forget the events.
 void ShardRunner::Reported(std::span<const publisher::Report> reports, engine::Time at) {
   for (const publisher::Report& r : reports) {
     if (r.outcome != publisher::Outcome::kAcknowledged || !engine_.Awaits(r)) continue;
@@ -342,7 +342,8 @@ void ShardRunner::Execute(const engine::command::Remove&) {
   writer_->Do(std::move(order));
 }
 
-// Unlike other requests, this one owns its row id, because the batch may be freed while the mark is being written.
+// Requests a write of the poison mark. This request owns its row id, unlike other requests, because the batch may be
+// freed while the mark is being written.
 void ShardRunner::Execute(const engine::command::Mark& command) {
   WriteRequest order;
   order.what = engine::Write::kMark;
@@ -351,7 +352,7 @@ void ShardRunner::Execute(const engine::command::Mark& command) {
   writer_->Do(std::move(order));
 }
 
-// A failure is logged once it is recorded, not on each attempt to record it.
+// Logs a failure once it is recorded, not on each attempt to record it.
 void ShardRunner::Answered(const Written& written) {
   switch (written.what) {
     case engine::Write::kMark:
@@ -375,7 +376,7 @@ void ShardRunner::Answered(const Written& written) {
     case engine::Write::kRelease:
       break;
   }
-  // After this answer the engine pauses for a second, so at most one such line is logged per second.
+  // After OUTBOX_LEASE_LOST the engine pauses for a second, so the line below is logged at most once per second.
   if (written.code == OUTBOX_LEASE_LOST && engine_.LeaseUntil() == engine::kForever)
     util::LogWarning(
         *parts_.logger,

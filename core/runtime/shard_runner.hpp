@@ -1,5 +1,5 @@
 // Delivers one shard: runs the engine on a thread of its own, with a reader, a writer and a publisher that carry out
-// its commands. Owned by Relay.
+// the engine's commands. Owned by Relay.
 #pragma once
 
 #include <atomic>
@@ -34,14 +34,14 @@ class ShardRunner : private publisher::PublisherListener {
     std::shared_ptr<PeerHealth> database, broker;
     std::shared_ptr<Watchdog> watchdog;
     std::shared_ptr<spdlog::logger> logger;
-    // Called as the answer to a Release for kHandOver or kStop: nothing of the shard is outstanding under this token.
-    // Thread: engine.
+    // Called as the answer to a Release for kHandOver or kStop, when nothing of the shard is outstanding under the
+    // token. Thread: engine.
     std::function<void(std::uint32_t shard, std::uint64_t token, engine::ReleaseReason reason)> released;
-    // Called when the first steps of the slow start under this token are over. Thread: engine.
+    // Called when the first steps of the slow start under the token are over. Thread: engine.
     std::function<void(std::uint32_t shard, std::uint64_t token)> first_steps_over;
   };
 
-  // Starts the runner of one of `shards` shards, among which the relay's window is divided. Errors: that of the
+  // Starts the runner of one of `shards` shards, among which the relay's window is divided. Errors: those of the
   // publisher factory, such as OUTBOX_BAD_CONFIG.
   static Result<std::unique_ptr<ShardRunner>> Start(std::uint32_t shard, std::uint32_t shards, Parts parts,
                                                     const publisher::PublisherFactory& publishers);
@@ -50,11 +50,11 @@ class ShardRunner : private publisher::PublisherListener {
   // Pass these inputs on to the engine; see Engine::Hold and Engine::Release. `until` is a time of Now(). Thread: any.
   void Hold(std::uint64_t token, engine::Time until, bool slow_start);
   void Release(engine::ReleaseReason reason, std::uint64_t token, engine::Time until);
-  // Rows may have been committed, so the engine polls soon. Thread: any.
+  // Makes the engine poll soon, because rows may have been committed. Thread: any.
   void Wake();
-  // From now on no event waits for the broker before it is sent, because nothing new is to be sent.
+  // Ends all waiting for the broker that precedes the sending of events, because nothing new is to be sent.
   void StopPreparing() { publisher_->Cancel(); }
-  // Cancels the calls under way. It is used at the end of a stop, for calls that hang.
+  // Cancels the calls under way. Used at the end of a stop, for calls that hang.
   void CancelCalls();
   [[nodiscard]] Tally tally() const;
   [[nodiscard]] ShardObservation Observe() const;
@@ -74,7 +74,7 @@ class ShardRunner : private publisher::PublisherListener {
   void CheckInvariants() const;
   void Show();
   void Reported(std::span<const publisher::Report> reports, engine::Time at);
-  // The engine's commands, each carried out by one function.
+  // Carry out the engine's commands.
   void Execute(const engine::command::Reserve& command);
   void Execute(const engine::command::Publish& command);
   void Execute(const engine::command::Reset& command);
@@ -96,7 +96,8 @@ class ShardRunner : private publisher::PublisherListener {
   void Confirmed(const Written& written);
   void Recorded();
   void NoteReturn(const Event& row, bool elsewhere);
-  // Remembers, for the observation, the newest delivered row that stays, and why. `e` is used only for kRefused.
+  // Remembers, for the observation, the newest delivered row that stays in the outbox, and the reason. `e` is used only
+  // for kRefused.
   void NoteKept(const Event& row, engine::EventIndex e, engine::Kept why);
   [[nodiscard]] publisher::Refusal WhyKept(const engine::FailedEvent& failed) const;
   void LogFailure(const engine::FailedEvent& failed, const publisher::Refusal& why);
@@ -114,21 +115,21 @@ class ShardRunner : private publisher::PublisherListener {
   std::unique_ptr<StorageReader> reader_;
   std::unique_ptr<StorageWriter> writer_;
 
-  // Used by the engine's thread only.
+  // The members from engine_ to latency_ are used only by the engine's thread.
   engine::Engine engine_;
-  std::vector<std::unique_ptr<publisher::PreparedBatch>> batches_;  // by BatchIndex
+  std::vector<std::unique_ptr<publisher::PreparedBatch>> batches_;  // indexed by BatchIndex
   // The creation time of the first event of each batch, in microseconds since 1970; 0 = unknown.
   std::vector<std::int64_t> created_;
-  std::vector<storage::OwnedRowId> forgotten_;  // rows for the next ReadRequest::forgotten
+  std::vector<storage::OwnedRowId> forgotten_;  // the rows for the next ReadRequest::forgotten
   std::vector<publisher::Outgoing> outgoing_;
   FailedRows failed_;
   std::vector<engine::FailedEvent> failing_;  // the failures that are being recorded
-  // The database's reasons for refusing to remove rows.
+  // The reasons that the database has given for refusing to remove rows.
   std::unordered_map<engine::EventIndex, std::string> refusals_;
-  std::string kept_why_, record_why_;  // see ShardObservation; the newest of each
+  std::string kept_why_, record_why_;  // the newest texts for the members of ShardObservation with the same names
   ReturnedRows returned_;
-  bool mark_failed_ = false;                  // the last attempt to write a poison mark has failed
-  std::optional<std::uint64_t> first_steps_;  // the token of a slow start whose first steps are not over
+  bool mark_failed_ = false;                  // true if the last attempt to write a poison mark has failed
+  std::optional<std::uint64_t> first_steps_;  // the token of a slow start that is in its first steps
   FailureLog log_retries_, log_given_up_, log_kept_, log_returns_;
 
   Latency latency_;

@@ -42,7 +42,7 @@ void SourceWatch::Run() {
   }
 }
 
-// If the database does not answer, the result of the last check stays.
+// Notes the result of a check. If the database has not answered, the previous result stays.
 void SourceWatch::Note(const Status& status) {
   if (!status.ok() && status.code() != OUTBOX_BAD_CONFIG) return;
   {

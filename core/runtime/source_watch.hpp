@@ -1,6 +1,6 @@
-// Checks periodically that what inserts the rows, such as the trigger of a capture, is still in place. Without it the
-// relay runs, but delivers nothing that is written from then on. It has a session and a thread of its own. Owned by
-// Relay.
+// Checks periodically that the source of the rows, such as the trigger of a capture, is still in place. Without the
+// source, the relay would run and deliver nothing that is written from then on. The check has a session and a thread of
+// its own. Owned by Relay.
 #pragma once
 
 #include <spdlog/fwd.h>
@@ -24,9 +24,9 @@ class SourceWatch {
   ~SourceWatch();
   SourceWatch(const SourceWatch&) = delete;
 
-  // Does not wait for the thread to end. Thread: any.
+  // Asks the thread to end, and does not wait for it. Thread: any.
   void Stop();
-  // Returns what is wrong according to the last check that got an answer; "" = nothing. Thread: any.
+  // Returns the problem that the last answered check has found; "" = none. Thread: any.
   [[nodiscard]] std::string Problem() const;
 
  private:

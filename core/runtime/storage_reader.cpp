@@ -10,7 +10,7 @@
 namespace outbox::runtime {
 namespace {
 
-// Returns for how much of the time for which rows are marked their events may be in flight, in microseconds.
+// Returns how long the events of marked rows may be in flight, in microseconds; `left` is how long the rows are marked.
 engine::Time SendableFor(Millis left) { return Micros(left) * 4 / 5; }
 
 Status ReleaseRows(storage::Session& session, const storage::Batch& batch, Call call) {
@@ -59,7 +59,7 @@ void StorageReader::Execute(ReadRequest& order) {
 
   engine::Time asked = 0;
   auto batch = connection_.Use("reserve", order.call, [&, again = false](storage::Session& session) mutable {
-    // The first attempt may have moved the position past rows that have not arrived.
+    // The first attempt may have moved the position past rows that have not arrived here.
     if (std::exchange(again, true)) order.reserve.mode = OUTBOX_REWIND;
     asked = Now();
     return Reserve(session, order, asked);
@@ -85,7 +85,7 @@ void StorageReader::Execute(ReadRequest& order) {
     return failed_(prepared.code());
   }
   reading.reservation.drain_first = reading.batch->drain_first;
-  // The records that were made from the rows are kept with the rows.
+  // The records that were made from the rows are kept as long as the rows.
   reading.reservation.arena_bytes += reading.batch->shaped_bytes.capacity();
   const storage::Batch& rows = reading.batch->batch;
   reading.events.reserve(rows.size());
@@ -99,8 +99,8 @@ void StorageReader::Forget(const storage::Batch& batch) {
 
 Result<storage::Batch> StorageReader::Reserve(storage::Session& session, const ReadRequest& order, engine::Time asked) {
   auto read = session.ReserveNewEvents(order.reserve, order.call);
-  // For a read these codes mean that no row can be returned, not that one event is bad. They are replaced, because
-  // Connection takes them for the answer of a working database.
+  // For a read these codes mean that no row can be returned, not that one event is bad. The codes are replaced, because
+  // Connection would take them for the answer of a working database.
   if (const outbox_code code = read.status().code(); code == OUTBOX_BAD_DATA || code == OUTBOX_REFUSED)
     return Status(OUTBOX_INTERNAL, read.status().text());
   if (!read.ok() || read->lease_left().count() == 0) return read;
@@ -117,8 +117,8 @@ Result<storage::Batch> StorageReader::Reserve(storage::Session& session, const R
                     ms(order.reserve.reserve_duration.count()) + ", and the same time as lease_left_ms");
 }
 
-// Marked rows that could not be prepared are released at once. They do not stay outstanding, and no event is charged an
-// attempt.
+// Prepares the events of the batch for sending. If that fails, marked rows are released at once: they do not stay
+// outstanding, and no event is charged an attempt.
 Status StorageReader::Prepare(publisher::PreparedBatch& batch, const Call& call) {
   if (batch.batch.empty()) return {};
   Status prepared = [&] {

@@ -18,7 +18,7 @@
 namespace outbox::runtime {
 
 struct ReadRequest {
-  storage::ReserveRequest reserve;  // without `outstanding` and `relay_id`, which the reader sets
+  storage::ReserveRequest reserve;  // the reader sets `outstanding` and `relay_id`
   Call call;
   std::vector<storage::OwnedRowId> forgotten;  // rows that are no longer outstanding
 };
@@ -32,7 +32,7 @@ struct Reading {
 
 class StorageReader {
  public:
-  // The callbacks are called on the reader's thread.
+  // Starts the thread. `arrived` and `failed` are called on the reader's thread.
   StorageReader(std::shared_ptr<storage::Store> store, publisher::Publisher& publisher, std::string relay_id,
                 std::shared_ptr<PeerHealth> database, std::shared_ptr<WatchdogHandle> handle,
                 std::function<void(Reading)> arrived, std::function<void(outbox_code)> failed);
@@ -46,9 +46,9 @@ class StorageReader {
  private:
   void Run();
   void Execute(ReadRequest& order);
-  // `asked` is the time at which the call began.
+  // Reserves events. `asked` is the time at which the call began.
   [[nodiscard]] Result<storage::Batch> Reserve(storage::Session& session, const ReadRequest& order, engine::Time asked);
-  // Removes the rows of a batch that is given up from outstanding_.
+  // Removes the rows of the batch from outstanding_, because the batch is given up.
   void Forget(const storage::Batch& batch);
   [[nodiscard]] Status Prepare(publisher::PreparedBatch& batch, const Call& call);
   static engine::Incoming Describe(const outbox_event& event, const publisher::Prepared& prepared);
@@ -59,10 +59,10 @@ class StorageReader {
   const std::string relay_id_;
   const std::function<void(Reading)> arrived_;
   const std::function<void(outbox_code)> failed_;
-  // INVARIANT: it contains every outstanding row, and perhaps others. A row is removed only by the first read request
-  // after the storage has answered the call that ended the row. A read that began before that answer may still return
+  // INVARIANT: it contains every outstanding row, and perhaps others. After the storage has answered the call that
+  // ended a row, the row stays here until the next read request. A read that began before that answer may still return
   // the row, from an older snapshot. If the row were removed at the moment of the answer, while such a read is running,
-  // it would be sent twice.
+  // the event would be sent twice.
   storage::OutstandingRows outstanding_;
   Mailbox mailbox_;
   std::atomic<bool> stop_ = false;

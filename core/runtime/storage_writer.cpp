@@ -42,7 +42,8 @@ void StorageWriter::Do(WriteRequest order) {
     Written written;
     written.what = shared->what;
     const Status status = Execute(*shared, written);
-    // The database works, but refuses this write. Repeating it does not help, so it is logged for an operator.
+    // The database works, but refuses this write. Repeating the write does not help, so the refusal is logged for an
+    // operator.
     const bool refused = status.code() == OUTBOX_REFUSED && shared->what != engine::Write::kConfirm;
     if (status.code() == OUTBOX_BAD_DATA || refused)
       util::LogError(*logger_, "the storage refuses a write: {}; retrying does not help until the cause is fixed",

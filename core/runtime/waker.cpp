@@ -5,7 +5,8 @@
 namespace outbox::runtime {
 namespace {
 
-// A Stop that comes between two calls takes effect at the end of the next call.
+// The longest time for which one call waits. A Stop that comes between two calls takes effect at the end of the next
+// call.
 const Call kWait{0, 0, Millis(1000)};
 // The pause after a failed call.
 constexpr auto kAgain = std::chrono::seconds(5);

@@ -1,5 +1,6 @@
 // Waits, on a session and a thread of its own, for wake-ups of the storage: notifications that rows were committed.
-// Polling finds what it misses, so its failures do not count as an outage of the database. Owned by Relay.
+// Polling finds the rows of missed wake-ups, so failures of this session do not count as an outage of the database.
+// Owned by Relay.
 #pragma once
 
 #include <spdlog/fwd.h>
@@ -16,14 +17,14 @@ namespace outbox::runtime {
 
 class Waker {
  public:
-  // `woken` is called on the waker's thread. REQUIRES: the plugin has outbox.wakeup/1.
+  // Starts the thread. `woken` is called on the waker's thread. REQUIRES: the plugin has outbox.wakeup/1.
   Waker(std::shared_ptr<storage::Store> store, std::shared_ptr<WatchdogHandle> handle,
         std::shared_ptr<spdlog::logger> logger, std::function<void()> woken);
   // Waits for a call that is under way.
   ~Waker();
   Waker(const Waker&) = delete;
 
-  // Does not wait for the thread to end. Thread: any.
+  // Asks the thread to end, and does not wait for it. Thread: any.
   void Stop();
 
  private:
@@ -36,7 +37,7 @@ class Waker {
   std::mutex mutex_;
   std::condition_variable changed_;
   bool stop_ = false;
-  bool failing_ = false;  // the last logged state is that there are no wake-ups; used by thread_ only
+  bool failing_ = false;  // true if the last logged state is that there are no wake-ups; used only by thread_
   std::thread thread_;
 };
 

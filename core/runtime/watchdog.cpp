@@ -9,8 +9,9 @@ namespace {
 
 constexpr auto kCheckInterval = std::chrono::milliseconds(500);
 
-// A peer may use the whole timeout, and the plugin may take longer to notice. Client libraries that count in whole
-// seconds and apply the timeout to each step of a connect separately turn a timeout of 1 s into more than 3 s.
+// True if the call has taken much longer than its timeout. A peer may use the whole timeout, and the plugin may take
+// longer to notice. Client libraries that count in whole seconds and apply the timeout to each step of a connect
+// separately turn a timeout of 1 s into more than 3 s.
 bool IsOverdue(engine::Time age, engine::Time allowed) { return age > 2 * allowed + 4 * engine::kSecond; }
 
 std::string Seconds(engine::Time t) { return fmt::format("{:.1f} s", static_cast<double>(t) / engine::kSecond); }

@@ -1,6 +1,6 @@
-// Reports calls that do not return. A thread that hangs in a plugin or a library cannot be recovered, because that code
-// is not the relay's, but the log can name it. The watchdog ends nothing: the lease expires by itself, and a relay
-// elsewhere continues.
+// Reports calls that do not return. If a thread hangs in a plugin or a library, the relay cannot recover the thread,
+// because that code is not the relay's, but the log can name the call. The watchdog ends nothing: the lease expires by
+// itself, and another relay continues.
 #pragma once
 
 #include <spdlog/fwd.h>
@@ -18,7 +18,7 @@
 
 namespace outbox::runtime {
 
-// One thread's entry at the watchdog, in which it notes the call that it makes. Owned by the code that makes the calls.
+// The entry of one thread at the watchdog. The thread notes its calls there. Owned by the code that makes the calls.
 class WatchdogHandle {
  public:
   enum class Duty : std::uint8_t {
@@ -28,9 +28,10 @@ class WatchdogHandle {
 
   WatchdogHandle(std::string who, Duty duty) : who_(std::move(who)), duty_(duty) {}
 
-  // A call begins. `call` must be a literal. `allowed` is the timeout that was passed to the call, in microseconds.
+  // Notes that a call begins. `call` must be a literal. `allowed` is the timeout that was passed to the call, in
+  // microseconds.
   void Enter(const char* call, engine::Time allowed);
-  // The call has returned.
+  // Notes that the call has returned.
   void Leave();
 
  private:
@@ -39,10 +40,10 @@ class WatchdogHandle {
   const std::string who_;
   const Duty duty_;
   std::mutex mutex_;
-  const char* call_ = nullptr;  // nullptr = in none
+  const char* call_ = nullptr;  // nullptr = no call is under way
   engine::Time since_ = 0, allowed_ = 0;
-  bool reported_ = false;              // the call was logged as overdue
-  std::vector<std::string> returned_;  // lines, not logged yet, about overdue calls that have returned
+  bool reported_ = false;              // true if the call was logged as overdue
+  std::vector<std::string> returned_;  // log lines about overdue calls that have returned, not logged yet
 };
 
 // Notes one call for as long as this object lives.
@@ -59,7 +60,7 @@ class Watched {
 };
 
 struct CallUnderWay {
-  std::string who;  // "reader of shard 0"
+  std::string who;  // such as "reader of shard 0"
   std::string call;
   engine::Time age = 0, allowed = 0;
   bool vital = false;
@@ -68,7 +69,7 @@ struct CallUnderWay {
   [[nodiscard]] std::string Text() const;
 };
 
-// Thread: any.
+// Watches the calls of all handles and logs those that are overdue. Thread: any.
 class Watchdog {
  public:
   explicit Watchdog(std::shared_ptr<spdlog::logger> logger);

@@ -44,10 +44,11 @@ std::optional<std::string> BrokenRule(const outbox_batch& batch, const ReserveRe
   if (batch.release == nullptr) return "release is NULL";
   if (batch.count == 0) return std::nullopt;
   if (batch.count > order.max_events)
-    return "count is " + std::to_string(batch.count) + ", more than the " + std::to_string(order.max_events) +
-           " asked for";
+    return "count is " + std::to_string(batch.count) + "; expected at most " + std::to_string(order.max_events) +
+           ", as requested";
   if (batch.event_size < sizeof(outbox_event) || batch.event_size % alignof(outbox_event) != 0)
-    return "event_size is " + std::to_string(batch.event_size) + ", ABI 1 has " + std::to_string(sizeof(outbox_event));
+    return "event_size is " + std::to_string(batch.event_size) + "; expected a multiple of " +
+           std::to_string(alignof(outbox_event)) + ", at least " + std::to_string(sizeof(outbox_event)) + " (ABI 1)";
   if (batch.events == nullptr) return "events is NULL but count is " + std::to_string(batch.count);
   if (reinterpret_cast<std::uintptr_t>(batch.events) % alignof(outbox_event) != 0) return "events is not aligned";
 
@@ -60,8 +61,8 @@ std::optional<std::string> BrokenRule(const outbox_batch& batch, const ReserveRe
     for (std::size_t c = 0; c < event.column_count; ++c) bytes += event.columns[c].size;
   }
   if (batch.count > 1 && bytes > order.max_bytes)
-    return "its events are " + std::to_string(bytes) + " bytes, more than the " + std::to_string(order.max_bytes) +
-           " asked for";
+    return "the events have " + std::to_string(bytes) + " bytes; expected at most " + std::to_string(order.max_bytes) +
+           ", as requested";
   return std::nullopt;
 }
 

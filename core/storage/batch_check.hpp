@@ -8,16 +8,16 @@
 
 namespace outbox::storage {
 
-// Returns a text that names the first rule of outbox/plugin.h that the batch breaks; nothing = it breaks none. Whether
-// a row of the batch is outstanding already is checked by Claim.
+// Returns a text that names the first rule of outbox/plugin.h that the batch breaks, or nothing if it breaks none. This
+// check does not include whether a row of the batch is outstanding already; Claim checks that.
 [[nodiscard]] std::optional<std::string> BrokenRule(const outbox_batch& batch, const ReserveRequest& order,
                                                     bool numbers_rows);
 
-// Returns the rule that a row id breaks; NULL = it breaks none.
+// Returns a text that names the rule that a row id breaks; NULL if it breaks none.
 [[nodiscard]] const char* BrokenRowId(const outbox_row_id& id, bool numbers_rows);
 
-// Adds the rows of the batch to `outstanding`. If one of them is outstanding already, or occurs twice in the batch, no
-// row is added, and the returned text names the event.
+// Adds the rows of the batch to `outstanding`. If a row is outstanding already, or occurs twice in the batch, adds no
+// row and returns a text that names the event.
 [[nodiscard]] std::optional<std::string> Claim(const Batch& batch, OutstandingRows& outstanding);
 
 }  // namespace outbox::storage

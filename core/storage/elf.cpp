@@ -21,7 +21,7 @@ using Symbol = ElfW(Sym);
 
 Status Refuse(std::string why) { return {OUTBOX_BAD_CONFIG, std::move(why)}; }
 
-// Reads parts of a file. An ELF file may state wrong offsets and sizes, so those that lead outside the file are
+// Reads parts of a file. An ELF file may state wrong offsets and sizes, so a read that would lead outside the file is
 // refused.
 class File {
  public:
@@ -64,7 +64,7 @@ Result<std::vector<std::string>> ExportedSymbols(const std::filesystem::path& pa
 
   std::vector<Header> header;
   if (!file.Read(0, 1, header) || std::memcmp(header[0].e_ident, ELFMAG, SELFMAG) != 0)
-    return Refuse("not an ELF file, so no shared library");
+    return Refuse("not an ELF file, so not a shared library");
   const Header& elf = header[0];
   if (elf.e_ident[EI_CLASS] != __ehdr_start.e_ident[EI_CLASS] ||
       elf.e_ident[EI_DATA] != __ehdr_start.e_ident[EI_DATA] || elf.e_machine != __ehdr_start.e_machine)

@@ -12,7 +12,7 @@ namespace outbox::storage {
 // Returns the names of the symbols that the dynamic linker would find in the file.
 //
 // Errors: OUTBOX_BAD_CONFIG if the file is not a shared library for this machine, kShortage if the machine lacked a
-// resource to read it. The text is the reason, without the file's name.
+// resource to read the file. The text gives the reason, without the file's name.
 //
 // Boost.DLL's library_info is not used for this, because it reads the symbol table that strip removes: every packaged
 // plugin would seem to export nothing.

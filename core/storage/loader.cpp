@@ -57,11 +57,11 @@ Status CheckSymbols(const fs::path& file) {
   return Refuse("not an outbox plugin: it does not export " + std::string(kEntry));
 }
 
-// Loads the file and calls its entry point: from here on, code of the plugin runs.
+// Loads the file and calls its entry point. From here on, code of the plugin runs.
 Result<const outbox_plugin*> RunEntry(const fs::path& file) {
-  // Boost.DLL has no name for NODELETE, but passes the bits on. The object below is closed on return and the code stays
-  // loaded, because database clients leave threads and destructors behind. DEEPBIND must not be used: the plugin could
-  // then use another allocator than the rest of the process.
+  // Boost.DLL has no name for NODELETE, but passes the bit on. `library` is closed on return and the code stays loaded,
+  // because database clients leave threads and destructors behind. DEEPBIND must not be used: the plugin could then use
+  // another allocator than the rest of the process.
   constexpr auto kMode = static_cast<boost::dll::load_mode::type>(boost::dll::load_mode::rtld_now |
                                                                   boost::dll::load_mode::rtld_local | RTLD_NODELETE);
   std::error_code error;
@@ -75,7 +75,7 @@ Result<const outbox_plugin*> RunEntry(const fs::path& file) {
   return library.get<const outbox_plugin*()>(std::string(kEntry))();
 }
 
-// The text of a refusal does not contain the file's name.
+// Loads the plugin `name` from the file. The text of a refusal does not contain the file's name.
 Result<const outbox_plugin*> LoadFile(const fs::path& file, std::string_view name, const SearchPath& where) {
   if (!file.is_absolute()) return Refuse("not an absolute path");
   if (const auto trusted = TrustedFile(file, where.trusted_owners); !trusted.ok()) return trusted.status();
@@ -116,7 +116,8 @@ std::size_t EditDistance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-// Returns the end of the message that a plugin was not found: the plugins that exist, and the one with a similar name.
+// Returns the end of the message that a plugin was not found: it names the plugins that exist, and the one with a
+// similar name.
 std::string Instead(std::string_view name, const SearchPath& where) {
   std::set<std::string> names;
   for (const fs::path& folder : where.folders)
@@ -140,7 +141,7 @@ std::string Instead(std::string_view name, const SearchPath& where) {
 
 struct Place {
   fs::path file;
-  std::string note;  // why the place is skipped; empty = it is not
+  std::string note;  // why the place is skipped; empty = it is not skipped
 };
 
 std::vector<Place> Places(std::string_view name, const SearchPath& where) {

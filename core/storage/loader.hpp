@@ -12,7 +12,7 @@
 
 namespace outbox::storage {
 
-// Where plugins are searched for.
+// The places where plugins are searched, and the users who are trusted with them.
 struct SearchPath {
   std::string plugin_path;                     // storage.plugin_path of the configuration: a file; "" = search by name
   std::vector<std::filesystem::path> folders;  // the folders of OUTBOX_PLUGIN_PATH, then the installed folder
@@ -27,21 +27,21 @@ struct SearchPath {
 // Loads a plugin and returns its table. A plugin is never unloaded. The first file that exists is used: if it is
 // refused, later places are not tried.
 //
-// Errors: OUTBOX_BAD_CONFIG if there is no such file or it breaks a rule, kShortage if the machine lacked a resource to
-// load it. The text names the rule and every place that was searched.
+// Errors: OUTBOX_BAD_CONFIG if there is no such file or the file breaks a rule, kShortage if the machine lacked a
+// resource to load the file. The text names the rule and every place that was searched.
 [[nodiscard]] Result<const outbox_plugin*> Load(std::string_view name, const SearchPath& where);
 
 // A file in the search path that is named like a plugin.
 struct Found {
-  std::string name;  // taken from the file name
+  std::string name;  // the name of the plugin according to the file name
   std::filesystem::path file;
   std::string version;
   std::uint64_t capabilities = 0;
   std::vector<std::string> extensions;
-  std::optional<std::string> refused;  // why it could not be loaded; nothing = it was loaded
-  bool shadowed = false;               // an earlier folder has a file of the same name, which is used instead
+  std::optional<std::string> refused;  // why the file could not be loaded; absent if it was loaded
+  bool shadowed = false;  // true if an earlier folder has a file of the same name, which is used instead of this one
 };
-// Returns all plugins in the search path. It loads each of them, so code of the plugins runs.
+// Returns all plugins in the search path. Loads each of them, so code of the plugins runs.
 [[nodiscard]] std::vector<Found> List(const SearchPath& where);
 
 }  // namespace outbox::storage

@@ -1,7 +1,6 @@
-// A set of row ids. The reader of a shard (runtime::StorageReader) owns the set of its outstanding rows, which is the
-// only place that knows whether a row is outstanding. The plugin queries it for every row that the database returns, so
-// a query for a number costs one access to a hash table, and none if the number is higher than all that were ever
-// added.
+// A set of row ids. The reader of a shard (runtime::StorageReader) owns the set of the shard's outstanding rows; no
+// other object knows whether a row is outstanding. The plugin asks for every row that the database returns, so a lookup
+// of a number costs one access to a hash table, and none if the number is higher than all that were ever added.
 //
 // Thread: one at a time; the set of a shard belongs to its reader thread.
 #pragma once
@@ -20,7 +19,7 @@ namespace outbox::storage {
 
 class OutstandingRows {
  public:
-  // Returns false if the row is outstanding already; then nothing changes.
+  // Adds the row. Returns false and changes nothing if the row is in the set already.
   [[nodiscard]] bool Add(const RowId& id) {
     if (!id.IsNumber()) return bytes_.emplace(id.bytes()).second;
     if (id.number() == kEmpty) return !std::exchange(has_empty_, true);
@@ -45,8 +44,8 @@ class OutstandingRows {
     std::size_t hole = Find(id.number());
     if (slots_[hole] == kEmpty) return;
     --size_;
-    // A search ends at the first empty slot. So the rows behind the new hole move up if they are there only because the
-    // slots before them were taken.
+    // A search ends at the first empty slot. So each row that follows moves into the hole, unless the search for this
+    // row begins behind the hole.
     for (std::size_t i = Next(hole); slots_[i] != kEmpty; i = Next(i)) {
       const std::size_t home = HomeOf(slots_[i]);
       if (((i - home) & Mask()) < ((i - hole) & Mask())) continue;
@@ -73,7 +72,7 @@ class OutstandingRows {
     constexpr std::uint64_t kGoldenRatio = 0x9E3779B97F4A7C15;
     return static_cast<std::size_t>((static_cast<std::uint64_t>(number) * kGoldenRatio) >> 32U) & Mask();
   }
-  // Returns the slot that contains the number, or else the empty slot in which it would be put.
+  // Returns the slot that contains the number, or the empty slot for it if the number is not in the set.
   [[nodiscard]] std::size_t Find(std::int64_t number) const {
     std::size_t slot = HomeOf(number);
     while (slots_[slot] != kEmpty && slots_[slot] != number) slot = Next(slot);
@@ -90,7 +89,7 @@ class OutstandingRows {
   std::vector<std::int64_t> slots_ = std::vector<std::int64_t>(64);
   std::size_t size_ = 0;
   std::int64_t highest_ = INT64_MIN;       // the highest number that was ever added
-  bool has_empty_ = false;                 // row 0 is in the set
+  bool has_empty_ = false;                 // true if row 0 is in the set
   std::unordered_set<std::string> bytes_;  // the ids that are byte strings
 };
 

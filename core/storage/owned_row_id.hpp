@@ -1,4 +1,4 @@
-// A row id that owns its bytes. It is used where an id outlives the batch or the call that it came from.
+// A row id that owns its bytes. It is used for ids that outlive the batch or the call from which they came.
 #pragma once
 
 #include <charconv>
@@ -21,7 +21,7 @@ class OwnedRowId {
       id_.emplace<std::string>(id.bytes());
   }
 
-  // The view is valid for as long as this object is.
+  // Returns a view that is valid as long as this object.
   [[nodiscard]] RowId View() const {
     if (const auto* number = std::get_if<std::int64_t>(&id_)) return *number;
     return std::get<std::string>(id_);
@@ -29,7 +29,7 @@ class OwnedRowId {
   operator RowId() const { return View(); }
   [[nodiscard]] std::string ToText() const { return View().ToText(); }
 
-  // Parses a text that RowId::ToText has printed. `is_number` says which form of row ids the store declares. Returns
+  // Parses a text that RowId::ToText has printed. `is_number` is true if the store declares numbers as row ids. Returns
   // nothing if no row can have such an id.
   [[nodiscard]] static std::optional<OwnedRowId> Parse(std::string_view text, bool is_number) {
     if (!is_number) return text.empty() ? std::nullopt : std::optional<OwnedRowId>(RowId(text));

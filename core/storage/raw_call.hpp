@@ -1,5 +1,5 @@
-// The C structs that the relay passes to a plugin. RawCall goes with each call: it has the shard, the token and the
-// timeout of the call, and memory for an error text.
+// The C structs that the relay passes to a plugin. Each call of the plugin has a RawCall: it contains the shard, the
+// token and the timeout of the call, and memory for an error text.
 #pragma once
 
 #include <algorithm>

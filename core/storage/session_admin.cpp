@@ -1,4 +1,4 @@
-// The methods of Session that use outbox.admin/1.
+// Methods of Session that use outbox.admin/1.
 #include <exception>
 
 #include "storage/batch_check.hpp"
@@ -8,7 +8,7 @@
 namespace outbox::storage {
 namespace {
 
-// The state of one call of List, on its stack, for the callback.
+// The state of one call of List, which the callback uses. It is on the stack of List.
 struct Listing {
   const Query& query;
   const std::function<bool(const Record&)>& found;
@@ -19,8 +19,8 @@ struct Listing {
   std::exception_ptr thrown;
 };
 
-// If a removal that an operator has requested fails, the relay retries it after this pause, and later as often as it is
-// configured to.
+// The pause before the relay retries a removal that an operator has requested and that failed. Later the relay retries
+// it as often as configured.
 constexpr Millis kRemovedAgain{1'000};
 
 bool Fits(std::int32_t state, std::uint32_t from) {
@@ -37,10 +37,10 @@ const char* BrokenRule(Listing& listing, const outbox_record& raw) {
   for (const outbox_bytes& required : {event.event_id, event.event_type, event.topic})
     if (required.data == nullptr) return "a required field of an event is absent";
   if (const char* const broken = BrokenRowId(event.row_id, listing.numbers_rows)) return broken;
-  if (!Fits(raw.state, listing.query.from)) return "an event is in a state that was not asked for";
+  if (!Fits(raw.state, listing.query.from)) return "an event is in a state that was not requested";
   if (listing.query.key && Maybe(event.aggregate_id) != listing.query.key) return "an event has another key";
   if (!listing.rows.Add(ToRowId(event.row_id))) return "two events have the same row_id";
-  if (++listing.count > listing.query.max) return "more events than asked for";
+  if (++listing.count > listing.query.max) return "more events than requested";
   return nullptr;
 }
 

@@ -1,4 +1,4 @@
-// The methods of Session that use other extensions of the plugin.
+// Methods of Session that use extensions of the plugin, except outbox.admin/1.
 #include <bitset>
 
 #include "storage/raw_call.hpp"

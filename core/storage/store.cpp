@@ -23,7 +23,7 @@ std::string Text(char (&buffer)[N]) {
   return ToText(buffer);
 }
 
-// The secrets for the call of open() or connect() that this thread is executing; null outside of such calls.
+// The secrets for the open() or connect() call that this thread is executing; null outside of such calls.
 thread_local config::Secrets::Values filling;
 
 class Filling {
@@ -198,7 +198,7 @@ void Store::FillText(void* ctx, outbox_bytes text, void* to, void (*give)(void*,
         store.secrets_->Fill(View(text), filling != nullptr ? filling : store.secrets_->Current());
     give(to, Raw(filled));
   } catch (...) {
-    // Out of memory. The peer refuses a mark that is not filled in, but no exception may pass through a plugin's
+    // Memory is exhausted. The peer refuses a mark that is not filled in, but no exception may pass through a plugin's
     // frames.
     give(to, text);
   }

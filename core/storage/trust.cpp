@@ -38,8 +38,8 @@ struct User {
 
 constexpr auto kNoGroup = static_cast<gid_t>(-1);
 
-// Looks up an entry of the user or group database. `get` calls one of its *_r functions, and passes its own arguments
-// on as the last ones. Returns false if there is no such entry.
+// Looks up an entry of the user or group database. `get` calls one of the *_r functions for the database, with the
+// arguments that it receives as the last ones. Returns false if there is no such entry.
 template <class Entry, class Get>
 bool Found(Entry& entry, std::vector<char>& memory, const Get& get) {
   Entry* found = nullptr;
@@ -89,9 +89,9 @@ class Trust {
     return std::any_of(users_.begin(), users_.end(), [&](const User& user) { return user.uid == uid; });
   }
 
-  // Returns true if nobody but trusted users is in the group. That holds for root's group, for the private group of a
-  // trusted user (it has the user's name and is the user's primary group) if its other members are trusted users, and
-  // for the group of this process if its number has no entry.
+  // True if only trusted users are in the group. That is so for root's group, for the private group of a trusted user
+  // (it has the user's name and is the user's primary group) if its other members are trusted users, and for the group
+  // of this process if the group database has no entry for it.
   [[nodiscard]] bool Group(gid_t gid) const {
     if (gid == 0) return true;
     group entry{};
@@ -126,7 +126,8 @@ Status CheckOwner(const Trust& trust, const fs::path& path, const struct stat& f
                 std::to_string(facts.st_uid) + " to /plugins/trusted_owners of the configuration");
 }
 
-// Returns why a user who is not trusted can write the file, and the fix; empty = no such user can.
+// Returns a text that says why a user who is not trusted can write the file, and how to fix that; empty if no such user
+// can.
 std::string OtherWriters(const Trust& trust, const fs::path& path, const struct stat& facts) {
   if ((facts.st_mode & S_IWOTH) != 0) return "is writable by everybody; chmod o-w " + path.string();
   if ((facts.st_mode & S_IWGRP) == 0) return "";
@@ -167,21 +168,22 @@ class Walk {
  private:
   void Push(const fs::path& path) { rest_.insert(rest_.begin(), path.begin(), path.end()); }
 
-  // Checks the component of the path at which the walk is, which may be a link.
+  // Checks the path at_, to which the walk has come; it may be a link.
   Status Check(struct stat& facts) {
     if (lstat(at_.c_str(), &facts) != 0) return NotExamined(at_, errno);
-    // The type is checked first. The errors below propose to change the owner or the permissions, and nobody should do
-    // that to /dev/null or /tmp.
+    // The type is checked first. The errors of the later checks propose to change the owner or the permissions, and
+    // nobody should do that to /dev/null or /tmp.
     if (!S_ISLNK(facts.st_mode)) {
       if (rest_.empty() && !S_ISREG(facts.st_mode)) return Refuse("not a regular file");
       if (!rest_.empty() && !S_ISDIR(facts.st_mode)) return Refuse(at_.string() + " is not a folder");
     }
     if (Status owner = CheckOwner(trust_, at_, facts); !owner.ok()) return owner;
-    if (S_ISLNK(facts.st_mode)) return {};  // who can replace a link depends only on its folder
+    if (S_ISLNK(facts.st_mode)) return {};  // the folder of a link determines who can replace it
     const bool sticky = S_ISDIR(facts.st_mode) && (facts.st_mode & S_ISVTX) != 0;
     const std::string writers = OtherWriters(trust_, at_, facts);
     if (writers.empty()) return {};
-    if (sticky && !rest_.empty()) return {};  // only its owner can replace an entry; that owner is checked next
+    // only the owner of an entry can replace it; the next step checks that owner
+    if (sticky && !rest_.empty()) return {};
     return Refuse(What(at_, facts.st_mode) + " " + writers);
   }
 

@@ -1,4 +1,4 @@
-// Checks who can replace a plugin's file, because whoever can do that can run code as the relay.
+// Checks who can replace a plugin's file, because a user who can replace it can run code as the relay.
 #pragma once
 
 #include <filesystem>

@@ -1,9 +1,9 @@
-// Escapes text from other sources before it is written to a terminal, a log or a page. Such text may hold anything, and
-// a terminal executes some control sequences.
+// Escapes text from other sources before it is written to a terminal, a log or a page. Such text may contain anything,
+// and a terminal executes some control sequences.
 //
-// Escaped are control characters (U+0000 to U+001F, U+007F to U+009F), marks that change the direction of the text
-// after them, and other invisible characters: zero-width characters, line and paragraph separators, tags. As a result,
-// two texts that look alike are alike, and a line stays one line.
+// These characters are escaped: control characters (U+0000 to U+001F, U+007F to U+009F), marks that change the
+// direction of the text after them, and other invisible characters, such as zero-width characters, line and paragraph
+// separators, and tags. As a result, two texts that look the same are the same, and a line stays one line.
 #pragma once
 
 #include <string>
@@ -11,13 +11,13 @@
 
 namespace outbox::util {
 
-// How line feeds and tabs are written.
+// The treatment of line feeds and tabs.
 enum class Layout {
-  kEscape,  // As \n and \t.
-  kKeep,    // Unchanged.
+  kEscape,  // They are written as \n and \t.
+  kKeep,    // They remain unchanged.
 };
 
-// Returns true for a character that is escaped, control characters included.
+// Returns true for a character that is escaped, including control characters.
 [[nodiscard]] bool IsHidden(char32_t character);
 
 // Appends the character as a JSON escape such as \u202e; above U+FFFF it is a pair of surrogates.

@@ -63,7 +63,7 @@ class Json {
   struct Value;
   explicit Json(std::unique_ptr<Value> value);
 
-  std::unique_ptr<Value> value_;  // Is nullptr only after a move.
+  std::unique_ptr<Value> value_;  // The value; nullptr only after a move.
 };
 
 // Returns the version of nlohmann/json that the relay was compiled with, such as "3.11.2".

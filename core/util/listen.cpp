@@ -77,7 +77,7 @@ Result<Descriptor> Bind(const std::string& key, const std::string& address, int 
   const int yes = 1;
   if (type == SOCK_STREAM) setsockopt(bound.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   if (bind(bound.get(), found->ai_addr, found->ai_addrlen) != 0) return Unusable(key, address, errno);
-  // Before one of them listens, two sockets can be bound to the same address, but only one can listen.
+  // Two sockets can be bound to the same address as long as neither of them listens, but only one can listen.
   if (type == SOCK_STREAM && listen(bound.get(), SOMAXCONN) != 0) return Unusable(key, address, errno);
   return bound;
 }

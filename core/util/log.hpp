@@ -14,7 +14,7 @@ namespace outbox::util {
 
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
 
-// Formats and writes the entry, if the logger's level admits it. Thread: any.
+// Formats the entry and writes it, if the logger's level admits the entry. Thread: any.
 void WriteLog(spdlog::logger& logger, LogLevel level, fmt::string_view format, fmt::format_args arguments);
 
 template <class... T>

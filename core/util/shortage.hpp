@@ -43,16 +43,16 @@ inline constexpr outbox_code kShortage = -1;
   }
 }
 
-// Returns false if there is no memory for the stack of a thread. The C library reports that as EAGAIN, as it reports
-// the limit on the number of threads.
+// Returns false if there is no memory for the stack of a thread. The C library reports this shortage by EAGAIN, and it
+// reports the limit on the number of threads in the same way.
 [[nodiscard]] inline bool HasRoomForAStack() {
   constexpr std::size_t kStack = std::size_t{8} << 20;
   void* const stack = mmap(nullptr, kStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return stack != MAP_FAILED && munmap(stack, kStack) == 0;
 }
 
-// Returns a text that names the resource that ran out. The usual text of EAGAIN is only "Resource temporarily
-// unavailable".
+// Returns a text that names the resource that has run out, because the system's text for EAGAIN is only "Resource
+// temporarily unavailable".
 [[nodiscard]] inline std::string ShortageText(const std::system_error& error) {
   if (error.code() != std::errc::resource_unavailable_try_again) return error.what();
   const std::string failed = "no thread could be started (" + std::string(error.what()) + "): ";
@@ -65,7 +65,8 @@ inline constexpr outbox_code kShortage = -1;
          "TasksMax) is reached; start again once others have ended, or raise the limit";
 }
 
-// Returns true if a library's error text contains the text of such an errno, for libraries that report no errno.
+// Returns true if a library's error text contains the system's text for one of the errno values of a shortage. It is
+// for libraries that report no errno.
 [[nodiscard]] inline bool MentionsShortage(const std::string& text) {
   for (const int error : {ENOMEM, EMFILE, ENFILE, ENOBUFS, EAGAIN, ENOSPC, EIO})
     if (text.find(std::generic_category().message(error)) != std::string::npos) return true;

@@ -65,7 +65,7 @@ class ListAdapter : public StorageAdapter {
   const std::shared_ptr<List> list_;
 };
 
-// A publisher that prints each event. An event counts as stored once it is printed.
+// A publisher that prints each event. An event counts as acknowledged once it is printed.
 class Printer : public embed::Sender {
  public:
   explicit Printer(std::string name) : name_(std::move(name)) {}

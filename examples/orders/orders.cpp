@@ -53,7 +53,7 @@ void PlaceOrder(Database& database, int number, int customer, int cents) {
   outbox::emit::Emit(database.native(),
                      {.topic = "orders", .event_type = "OrderPlaced", .aggregate_id = key, .payload = payload});
 
-  // The check constraint makes this fail if the credit would fall below 0.
+  // The check constraint makes this update fail if the credit would fall below 0.
   database.Run("update customers set credit = credit - " + sum + " where id = " + who);
   transaction.Commit();
 }

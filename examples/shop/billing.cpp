@@ -76,7 +76,7 @@ on conflict (customer) do update set owed = accounts.owed + excluded.owed)",
   }
 
   const std::string dsn_;
-  std::vector<std::unique_ptr<shop::Database>> databases_;  // indexed by Record::slot
+  std::vector<std::unique_ptr<shop::Database>> databases_;  // The connections of the handlers, indexed by Record::slot.
 };
 
 }  // namespace

@@ -1,6 +1,6 @@
 // The order service. Usage: orders DSN TOPIC COUNT. It places orders in its own database until there are COUNT orders,
-// and emits an event for each order in the same transaction. One transaction in ten is rolled back, as if the customer
-// had changed their mind, and the event with it. If the service is killed and started again, it continues.
+// and emits an event for each order in the same transaction. One transaction in ten is rolled back together with its
+// event, as if the customer had changed their mind. If the service is killed and started again, it continues.
 #include <iostream>
 #include <outbox/emit/libpq.hpp>
 #include <random>

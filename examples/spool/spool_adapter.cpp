@@ -59,7 +59,7 @@ class SpoolAdapter : public StorageAdapter {
   }
 
   void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override {
-    // Sorted, because the events of a key must be returned in ascending order.
+    // The map sorts the files, because the events of a key must be returned in ascending order.
     std::map<std::string, Trouble> names;
     for (const auto& file : fs::directory_iterator(spool_->fresh)) names[file.path().filename().string()];
     std::map<std::string_view, bool> waiting;  // keys whose later events wait for a failed one
@@ -86,8 +86,8 @@ class SpoolAdapter : public StorageAdapter {
     }
   }
 
-  // A crash in the middle of this function leaves some failures unrecorded. Those events are tried once more than is
-  // counted, but they are not lost.
+  // A crash in the middle of this function leaves some failures unrecorded. The events concerned are then attempted
+  // once more than is counted, but they are not lost.
   void ConfirmFailed(Failures failures) override {
     for (const Failure& failure : failures) {
       if (failure.row_id.bytes() != failure.event_id) continue;

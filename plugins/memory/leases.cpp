@@ -67,8 +67,8 @@ Lease Outbox::Heartbeat(const std::string& me, Millis duration) {
   const std::size_t free = count([&](const Shard& s) { return !Lives(s.owner, now); });
   const std::size_t settled = count([&](const Shard& s) { return s.owner == me && !s.leaving; });
   const bool owns = count([&](const Shard& s) { return s.owner == me; }) > 0;
-  // Other relays with the same name and another incarnation. An id is NAME#INCARNATION, and all incarnations have the
-  // same length. An id without a # has no name: npos + 1 is 0.
+  // A namesake is another live relay with the same name and another incarnation. An id is NAME#INCARNATION, and all
+  // incarnations have the same length. An id without a # has no name: npos + 1 is 0.
   const std::string name = me.substr(0, me.rfind('#') + 1);
   for (const auto& [relay, lease_ends] : relays)
     lease.namesakes +=

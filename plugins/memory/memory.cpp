@@ -17,8 +17,8 @@ namespace {
 std::optional<std::string> Own(const Bytes& bytes) { return bytes ? std::optional<std::string>(*bytes) : std::nullopt; }
 
 // One session of a store. The relay opens several sessions of one store and calls each of them from one thread at a
-// time, except Cancel, which may come from any thread. All sessions share one Outbox. Every function locks its mutex,
-// as a database would run a transaction, so what one function does takes effect as a whole.
+// time, except Cancel, which may come from any thread. All sessions share one Outbox. Every function locks the mutex of
+// that Outbox, as a database would run a transaction, so the changes of one function take effect as a whole.
 class Adapter : public StorageAdapter,
                 public Leases,
                 public Poison,
@@ -34,10 +34,12 @@ class Adapter : public StorageAdapter,
     seen_ = outbox_->commits;
   }
 
-  // StorageAdapter. The first three functions are required. Release is needed only because this adapter can mark rows.
+  // The functions of StorageAdapter. The first three are required. Release is needed only because this adapter can mark
+  // rows.
 
-  // Leased() throws if the shard belongs to another relay by now: its rows must not be read under a stale token. Rows
-  // that are marked need no lease of a shard, because each mark is a reservation of its own.
+  // Reserves rows. Leased() throws if the shard belongs to another relay by now: the shard's rows must not be read
+  // under a stale token. An outbox that marks rows needs no lease of a shard, because each mark is a reservation of its
+  // own.
   void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override {
     const std::lock_guard lock(outbox_->mutex);
     if (outbox_->reserve == Reserve::kRows) return row_reader_.Read(request, batch);
@@ -45,8 +47,8 @@ class Adapter : public StorageAdapter,
     shard_reader_.Read(call(), request, batch);
   }
 
-  // A row is removed only if both its row id and its event id match. It is removed under a stale token too, because a
-  // row that Kafka has acknowledged must be removed whoever owns its shard. A database may refuse to remove a row (a
+  // Removes each row whose row id and event id both match. A stale token does not prevent the removal, because a row
+  // that Kafka has acknowledged must be removed whoever owns its shard. A database may refuse to remove a row (a
   // foreign key), or keep it although no error is reported (a trigger). Neither can happen in memory, so this function
   // never throws OUTBOX_REFUSED and never fills the second argument.
   void ConfirmEvent(ConfirmedRows rows, KeptRows&) override {
@@ -55,8 +57,8 @@ class Adapter : public StorageAdapter,
       if (const RowNumber id = row.row_id.number(); outbox_->Has(id, row.event_id)) outbox_->Forget(id);
   }
 
-  // All failures are recorded, or none: Unmark() throws before anything is changed. A failure whose row is gone, or
-  // whose row id belongs to another event, is passed over.
+  // Records all failures, or none: Unmark() throws before anything is changed. A failure whose row is gone, or whose
+  // row id belongs to another event, is passed over.
   void ConfirmFailed(Failures failures) override {
     const std::lock_guard lock(outbox_->mutex);
     std::vector<RowNumber> there;
@@ -82,7 +84,7 @@ class Adapter : public StorageAdapter,
     }
   }
 
-  // The rows become free for every relay at once, and no attempt is counted. A row that is gone is passed over.
+  // Frees the rows for every relay at once, without counting an attempt. A row that is gone is passed over.
   void Release(RowIds ids) override {
     const std::lock_guard lock(outbox_->mutex);
     std::vector<RowNumber> there;
@@ -91,15 +93,16 @@ class Adapter : public StorageAdapter,
     Unmark(there);
   }
 
-  // Ends a Wait() that is under way, or the next one if none is. No other function blocks.
+  // Ends the Wait() that is under way or, if there is none, the next one. No other function blocks.
   void Cancel() noexcept override {
     const std::lock_guard lock(outbox_->mutex);
     cancelled_ = true;
     outbox_->committed.notify_all();
   }
 
-  // outbox.leases/1. A plugin has one set of extensions, but the options of a store decide whether its shards are
-  // leased. If they are not, Heartbeat answers OUTBOX_UNSUPPORTED, and the relay delivers shard 0 without a lease.
+  // The functions of outbox.leases/1. A plugin has one set of extensions, but the options of a store decide whether
+  // shards are leased. If shards are not leased, Heartbeat answers OUTBOX_UNSUPPORTED, and the relay delivers shard 0
+  // without a lease.
 
   Lease Heartbeat(std::string_view relay_id, Millis duration) override {
     if (outbox_->reserve == Reserve::kRows)
@@ -114,7 +117,7 @@ class Adapter : public StorageAdapter,
     outbox_->ReleaseShards(relay_id, returned, deregister);
   }
 
-  // outbox.poison/1. Both functions are fenced: Leased() throws if the token of the call is stale.
+  // The functions of outbox.poison/1. Both are fenced: Leased() throws if the token of the call is stale.
 
   bool WasLost() override {
     const std::lock_guard lock(outbox_->mutex);
@@ -126,8 +129,8 @@ class Adapter : public StorageAdapter,
     return outbox_->Leased(call()).MarkSuspect(row ? std::optional(row->number()) : std::nullopt);
   }
 
-  // outbox.wakeup/1. The count of commits is compared with the count at the last wake-up, so a commit between two calls
-  // ends the next call at once. The relay calls Wait on a session of its own.
+  // The function of outbox.wakeup/1. The count of commits is compared with the count at the last wake-up, so a commit
+  // between two calls ends the next call at once. The relay calls Wait on a session of its own.
 
   bool Wait() override {
     std::unique_lock lock(outbox_->mutex);
@@ -136,8 +139,8 @@ class Adapter : public StorageAdapter,
     return std::exchange(seen_, outbox_->commits) != outbox_->commits;
   }
 
-  // outbox.emit/1. Inserted rows stay in this session until they are committed, so no other session can read them
-  // before.
+  // The functions of outbox.emit/1. Inserted rows stay in this session until they are committed, so no other session
+  // can read uncommitted rows.
 
   void BeginEmit() override { uncommitted_.clear(); }
 
@@ -158,9 +161,9 @@ class Adapter : public StorageAdapter,
     outbox_->committed.notify_all();
   }
 
-  // outbox.schema/1. There are no tables, so only the number of shards can be set. It may change only while no relay is
-  // live: the number determines to which shard a key belongs, and two relays that know different numbers would deliver
-  // the same key at once.
+  // The functions of outbox.schema/1. There are no tables, so only the number of shards can be set. It may change only
+  // while no relay is live: the number determines to which shard a key belongs, and two relays that know different
+  // numbers would deliver the same key at once.
 
   static std::string PrintSchema(const Outbox&, const SchemaOptions&) { return "-- memory has no tables\n"; }
 
@@ -179,7 +182,8 @@ class Adapter : public StorageAdapter,
 
   std::vector<Finding> CheckSchema() override { return {}; }
 
-  // outbox.stats/1. Every count is exact here. For a database, Statistics::backlog_precision can say otherwise.
+  // The function of outbox.stats/1. Every count is exact here; a database can report another
+  // Statistics::backlog_precision.
 
   Statistics ReadStats() override {
     const std::lock_guard lock(outbox_->mutex);
@@ -212,8 +216,8 @@ class Adapter : public StorageAdapter,
     return stats;
   }
 
-  // outbox.admin/1. Each function passes over rows that do not exist or are in another state, and returns the number of
-  // those that it has changed.
+  // The functions of outbox.admin/1. Each of those that change rows passes over rows that do not exist or are in
+  // another state, and returns the number of rows that it has changed.
 
   void List(const Query& query, const Found& found) override {
     const std::lock_guard lock(outbox_->mutex);
@@ -257,7 +261,8 @@ class Adapter : public StorageAdapter,
       });
   }
 
-  // The event gets a new row id, so it is queued behind all events of its key. Its event id stays.
+  // Inserts the event under a new row id, so that it is queued behind all events of its key. The event id stays the
+  // same.
   std::uint64_t Requeue(RowIds ids) override {
     return Take(outbox_->dead, ids, [this](RowNumber id, Dead& dead) {
       outbox_->Add(std::move(dead.row));
@@ -278,7 +283,8 @@ class Adapter : public StorageAdapter,
     });
   }
 
-  // The counter is set to 1 and not to 0, because the relay must know that later events of the key were passed over.
+  // Makes failed events due. The number of attempts is set to 1 and not to 0, because the relay must know that later
+  // events of the key were passed over.
   std::uint64_t RetryNow(RowIds ids) override {
     return Take(outbox_->failed, ids, [](RowNumber, Failed& failed) {
       if (failed.delivered) return false;
@@ -289,8 +295,8 @@ class Adapter : public StorageAdapter,
     });
   }
 
-  // Without ids, all undeletable rows are removed whose removal is due. Memory can always remove them, so no further
-  // try is scheduled and the second argument is not used.
+  // Removes undeletable rows. Without ids, all rows are removed whose removal is due. Memory can always remove a row,
+  // so no further attempt is scheduled and the second argument is not used.
   std::uint64_t RemoveDelivered(RowIds ids, Millis) override {
     const auto remove = [this](RowNumber id, const Failed& failed) {
       if (!failed.delivered) return false;
@@ -305,9 +311,9 @@ class Adapter : public StorageAdapter,
     return removed;
   }
 
-  // outbox.testing/1. The contract tests call these functions, a relay never does.
+  // The functions of outbox.testing/1. The contract tests call these functions, a relay never does.
 
-  // The tokens of the shards stay, because they may only grow.
+  // Removes all rows, relays and marks. The tokens of the shards stay, because they may only grow.
   void Reset() override {
     const std::lock_guard lock(outbox_->mutex);
     outbox_->rows.clear();
@@ -318,7 +324,7 @@ class Adapter : public StorageAdapter,
     for (Shard& shard : outbox_->shards) shard = {{}, shard.token};
   }
 
-  // The marks of rows end as well, and keep their tokens.
+  // Ends the leases of all relays. The marks of rows end as well, and keep their tokens.
   void ExpireLeases() override {
     const std::lock_guard lock(outbox_->mutex);
     for (auto& [relay, lease_ends] : outbox_->relays) lease_ends = Clock::now();
@@ -349,13 +355,13 @@ class Adapter : public StorageAdapter,
   // removed.
   // REQUIRES: the caller holds outbox_->mutex.
   // Errors: OUTBOX_LEASE_LOST if the shard is not leased, or one of the rows is not marked, under this token; nothing
-  // is changed then.
+  // is changed in this case.
   void Unmark(const std::vector<RowNumber>& ids) {
     if (outbox_->reserve == Reserve::kShard) return (void)outbox_->Leased(call());
     for (const RowNumber id : ids)
       if (const auto mark = outbox_->marks.find(id); mark == outbox_->marks.end() || mark->second.token != call().token)
         throw Error(OUTBOX_LEASE_LOST, "row " + std::to_string(id) + " is not marked under this token");
-    // The token stays, because the relay repeats the same write if its answer was lost.
+    // The token of the mark stays, because the relay repeats a write whose answer was lost.
     for (const RowNumber id : ids) outbox_->marks.at(id).relay.clear();
   }
   static std::int32_t StateOf(const Failed& failed) {
@@ -376,7 +382,7 @@ class Adapter : public StorageAdapter,
     return nullptr;
   }
 
-  // Calls `use` for each of the rows that the table contains, and returns how often it returned true.
+  // Calls `use` for each row of `ids` that the table contains, and returns how often `use` returned true.
   template <class Table, class F>
   std::uint64_t Take(Table& table, RowIds ids, F use) {
     const std::lock_guard lock(outbox_->mutex);

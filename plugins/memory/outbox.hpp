@@ -29,14 +29,15 @@ struct Row {
   std::chrono::system_clock::time_point created;
 };
 
-// What is recorded about an event that has failed. The SQL plugins keep it in the companion table outbox_retry.
+// The record of an event that has failed. The SQL plugins keep such records in the companion table outbox_retry.
 struct Failed {
   std::uint32_t attempts = 0;
-  // The event waits for an operator. It is never due, whatever `due` says.
+  // True if the event waits for an operator. Such an event is never due, whatever `due` says.
   bool blocked = false;
-  // The event is undeletable: Kafka has acknowledged it, but its row could not be removed. It is never reserved again.
+  // True if the event is undeletable: Kafka has acknowledged it, but its row could not be removed. It is never reserved
+  // again.
   bool delivered = false;
-  // Time from which the event may be attempted again. If it is undeletable: time from which its removal may be.
+  // Time from which the event may be attempted again or, if it is undeletable, from which its row may be removed again.
   Clock::time_point due;
   // Times of the first and of the last failure.
   std::chrono::system_clock::time_point first, last;
@@ -51,16 +52,15 @@ struct Dead {
 
 // The lease of one shard (outbox.leases/1), and its poison mark (outbox.poison/1).
 struct Shard {
-  // Id of the relay that leases the shard. It is empty if the shard is free. The shard is also free if that relay is
-  // not in Outbox::relays any more, or if its lease has expired there; the next assignment of shards then empties the
-  // field.
+  // Id of the relay that leases the shard; empty if the shard is free. The shard is also free if that relay is not in
+  // Outbox::relays any more, or if its lease there has expired; the next assignment of shards then empties `owner`.
   std::string owner;
-  // Grows with every change of the owner, so that a call with an older token can be refused.
+  // Number that grows with every change of the owner, so that a call with an older token can be refused.
   std::uint64_t token = 0;
-  // The owner has been asked to release the shard, because another relay is to own it.
+  // True if the owner has been asked to release the shard, because another relay is to own it.
   bool leaving = false;
-  // An owner has lost the shard instead of releasing it, and no later owner has removed the poison mark since. The next
-  // owner begins with a slow start.
+  // True if an owner has lost the shard instead of releasing it, and no later owner has removed the poison mark since.
+  // The next owner then begins with a slow start.
   bool lost = false;
   // The poison mark: the row that an owner was about to send alone, the token of the owner that marked it last, and the
   // number of consecutive owners that have marked it.
@@ -73,7 +73,7 @@ struct Shard {
   std::uint32_t MarkSuspect(std::optional<RowNumber> id);
 };
 
-// How several relays share the outbox. The option "reserve" sets it.
+// The way in which several relays share the outbox. The option "reserve" sets it.
 enum class Reserve : std::uint8_t {
   // Shards are leased (outbox.leases/1). Each relay reads only the shards that it owns.
   kShard,
@@ -95,7 +95,7 @@ struct RowMark {
   }
 };
 
-// The state of one store. The relay constructs it once, and each session holds a shared pointer to it.
+// The state of one store. The relay constructs one Outbox per store, and each session holds a shared pointer to it.
 //
 // Thread: any. REQUIRES: the caller holds `mutex` for all members and functions except the constructor and `reserve`,
 // which never changes after construction.
@@ -106,17 +106,17 @@ class Outbox {
   Outbox(const std::string& options, const outbox_host* host);
 
   std::mutex mutex;
-  // Notified when `commits` has changed, or when a session was cancelled.
+  // Condition that is notified when `commits` has changed, or when a session was cancelled.
   std::condition_variable committed;
 
-  // A row gets its id when it is committed. A database assigns the id earlier, when the row is inserted, so a row may
-  // become visible below an id that was already read (a late row). That cannot happen here, so a reading position can
-  // be trusted.
+  // The rows by their ids. A row gets its id when it is committed. A database assigns the id earlier, when the row is
+  // inserted, so a row may become visible below an id that was already read (a late row). That cannot happen here, so a
+  // reading position can be trusted.
   std::map<RowNumber, Row> rows;
   std::map<RowNumber, Failed> failed;
   std::map<RowNumber, Dead> dead;
-  // The highest row id that was ever assigned. It never decreases, because a repeated confirm must not find a new row
-  // under an id that it names.
+  // The highest row id that was ever assigned. It never decreases, because a repeated confirm must not match a new row
+  // that has the same id.
   RowNumber last_id = 0;
   // Number of commits that have added rows.
   std::uint64_t commits = 0;
@@ -133,31 +133,33 @@ class Outbox {
 
   // Adds a committed row under the next id.
   void Add(Row row) { rows.emplace(++last_id, std::move(row)); }
-  // True if the row `id` exists and holds the event `event_id`. After a restore a database may have assigned the id to
-  // another event, and a call that names the earlier event must not change that one.
+  // Returns true if the row `id` exists and holds the event `event_id`. After a restore a database may have assigned
+  // the id to another event, and a call that names the earlier event must not change the other one.
   [[nodiscard]] bool Has(RowNumber id, std::string_view event_id) const {
     const auto row = rows.find(id);
     return row != rows.end() && row->second.event_id == event_id;
   }
-  // Removes a row from the outbox, with what is recorded about it.
+  // Removes a row from the outbox, together with the record of its failures and its mark.
   void Forget(RowNumber id) {
     rows.erase(id);
     failed.erase(id);
     marks.erase(id);
   }
-  // The shard of a row, by its key. An event without a key has no order, so its row id determines the shard.
+  // Returns the shard of a row, which the key determines. An event without a key has no order, so its row id determines
+  // the shard.
   [[nodiscard]] std::uint32_t ShardOf(RowNumber id, const Row& row) const;
   [[nodiscard]] static bool IsDue(const Failed& f, Clock::time_point now) {
     return !f.blocked && !f.delivered && f.due <= now;
   }
-  // Number of failed attempts of the row, as it is reported to a relay: at least 1 if the event has ever failed, even
-  // if an operator has reset the counter. The relay uses it to find out that later events of the key were passed over.
+  // Returns the number of failed attempts that is reported to a relay: at least 1 if the event has ever failed, even if
+  // an operator has reset the counter. A number above 0 means that later events of the key were passed over.
   [[nodiscard]] std::uint32_t Attempts(RowNumber id) const {
     const auto f = failed.find(id);
     return f == failed.end() ? 0 : std::max(1U, f->second.attempts);
   }
-  // For each key with a failed event, the row id of the first one. The later events of the key are queued behind it.
-  // Undeletable events do not count, because nothing is queued behind them. The keys of the map refer to `rows`.
+  // Returns, for each key with a failed event, the row id of the first such event. The later events of the key are
+  // queued behind it. Undeletable events do not count, because nothing is queued behind them. The keys of the map refer
+  // to `rows`.
   [[nodiscard]] std::map<std::string_view, RowNumber> FirstFailed() const;
   // Returns the shard of the call. Errors: OUTBOX_LEASE_LOST unless the shard is leased under the token of the call.
   [[nodiscard]] Shard& Leased(const Call& call);
@@ -169,11 +171,11 @@ class Outbox {
   // Removes the relays whose leases have expired, except `but_not`. The shards of relays that are gone become free and
   // count as lost.
   void DropExpiredRelays(std::string_view but_not);
-  // A random UUID, for events that are emitted without an id.
+  // Returns a random UUID, for events that are emitted without an id.
   [[nodiscard]] std::string NewEventId();
 
  private:
-  // True if the lease of the relay has not expired.
+  // Returns true if the lease of the relay has not expired.
   [[nodiscard]] bool Lives(const std::string& relay, Clock::time_point now) const;
   // Assigns free shards to the relay until it owns `share` of them. If it owns more, asks it to release the surplus.
   // Shards that it has already been asked to release do not count.

@@ -1,7 +1,7 @@
-// ReserveNewEvents for an outbox whose rows are marked (Reserve::kRows). This is the scheme for a database in which a
-// lease of a shard is expensive. Several relays read the same rows. A row that a relay has reserved belongs to that
-// relay until the mark ends or is removed, and every read begins at the oldest row. Two rules keep the order of a key
-// across relays:
+// Implements ReserveNewEvents for an outbox whose rows are marked (Reserve::kRows). This is the scheme for a database
+// in which a lease of a shard is expensive. Several relays read the same rows, and every read begins at the oldest row.
+// A relay marks the rows that it reserves; a marked row belongs to that relay until the mark ends or is removed. Two
+// rules keep the order of a key across relays:
 //
 // INVARIANT: a row is not returned while an earlier row of its key is marked by another relay, or has failed and is not
 // settled.
@@ -27,7 +27,7 @@ class RowReader {
  private:
   // The rows that the relay may reserve.
   struct Free {
-    // Rows that have never failed, ascending.
+    // Rows that have never failed, in ascending order of their ids.
     std::vector<RowNumber> fresh;
     // Retries that are due, ordered by the time since which they have been due.
     std::vector<std::pair<Clock::time_point, RowNumber>> due;

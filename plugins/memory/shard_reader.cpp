@@ -32,8 +32,8 @@ void ShardReader::Read(const Call& call, const ReserveRequest& request, BatchBui
 template <class Mine>
 void ShardReader::ReadOn(Position& position, Mine mine, const ReserveRequest& request, BatchBuilder& batch) {
   const auto now = Clock::now();
-  // Below the position, only failed events can have become due since the position passed them. They are returned in the
-  // order of the times since which they have been due.
+  // Below the position, only failed events can have become due since the position passed them. These events are
+  // returned in the order of the times since which they have been due.
   std::vector<std::pair<Clock::time_point, RowNumber>> due;
   for (const auto& [id, failed] : outbox_.failed)
     if (id <= position.id && Outbox::IsDue(failed, now) && mine(id, outbox_.rows.at(id)) && !request.is_outstanding(id))
@@ -45,7 +45,7 @@ void ShardReader::ReadOn(Position& position, Mine mine, const ReserveRequest& re
       if (!add(due[i].second)) return false;
     return true;
   };
-  // Retries get their share of the batch first, and afterwards also the room that the new rows leave.
+  // Retries get their share of the batch first, and after the new rows also the room that these leave free.
   const std::size_t share = position.shares.ForRetries(request);
   if (!retry(0, share)) return;
   for (auto at = outbox_.rows.upper_bound(position.id); at != outbox_.rows.end(); ++at) {
@@ -58,8 +58,8 @@ void ShardReader::ReadOn(Position& position, Mine mine, const ReserveRequest& re
   (void)retry(share, due.size());
 }
 
-// Performs one step of a rescan. Row ids are assigned at the commit here, so no row appears below a row that the rescan
-// has passed.
+// Performs one step of a rescan. This outbox assigns a row id when the row is committed, so no row appears below a row
+// that the rescan has passed.
 template <class Mine>
 void ShardReader::Rescan(Position& position, Mine mine, BatchBuilder& batch) {
   if (position.rescan_end == 0) {

@@ -1,5 +1,5 @@
-// ReserveNewEvents for a leased shard (Reserve::kShard). The reader goes on from its position, returns retries beside
-// new rows, and rescans the rows up to the position in bounded steps when the relay asks for it.
+// Implements ReserveNewEvents for a leased shard (Reserve::kShard). The reader continues from its position, returns
+// retries beside new rows, and rescans the rows up to the position in bounded steps when the relay asks for a rescan.
 #pragma once
 
 #include <cstdint>
@@ -18,16 +18,16 @@ class ShardReader {
   void Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch);
 
  private:
-  // How far a shard has been read. It only saves work, and is lost with the session.
+  // The position up to which a shard has been read. It only saves work, and is lost with the session.
   struct Position {
     // Token of the lease under which the shard was read.
     std::uint64_t token = 0;
-    // The last row that was read.
+    // Id of the last row that was read.
     RowNumber id = 0;
     // Divides a batch between retries and new rows.
     Shares shares = {};
-    // The last row that the rescan has passed, and the position at the time when the rescan began. An end of 0 means
-    // that no rescan is under way.
+    // Id of the last row that the rescan has passed, and the position at the time when the rescan began. If
+    // `rescan_end` is 0, no rescan is under way.
     RowNumber rescanned = 0, rescan_end = 0;
   };
   // Both templates take a predicate `mine(id, row)`. It is true if the row belongs to the shard and is not queued
@@ -38,7 +38,7 @@ class ShardReader {
   void Rescan(Position& position, Mine mine, BatchBuilder& batch);
 
   Outbox& outbox_;
-  // The positions by the number of the shard.
+  // The positions by the numbers of the shards.
   std::map<std::uint32_t, Position> positions_;
 };
 

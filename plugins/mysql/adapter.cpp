@@ -13,13 +13,14 @@ namespace outbox::mysql {
 namespace {
 
 // Sets @outbox_fence to 1 if the shard is leased under the token of the call, and locks the shard until the commit. All
-// statements of the transaction are sent at once, so the later ones check the variable and change nothing if it is 0.
+// statements of the transaction are sent at once, so the later statements check the variable and change nothing if it
+// is 0.
 constexpr const char* kFence = R"(
 set @outbox_fence = (select count(*) from {shard}
   where shard = cast(:shard as signed) and token = cast(:token as signed) and owner is not null lock in share mode))";
 
-// The server makes the assignments in this order. attempts comes first, because it depends on the event_id that was
-// recorded before.
+// The server evaluates the assignments in the order in which they are written. attempts comes first, because it depends
+// on the event_id that was recorded before.
 constexpr const char* kKeep = R"(
 insert into {retry}
   (row_id, event_id, aggregate_id, attempts, next_try, remove_at, first_failed, last_failed, reason, error)
@@ -161,7 +162,8 @@ std::vector<outbox::Column> Adapter::ColumnsOf(std::string_view table) {
 
 void Adapter::VerifyCapture() { sql::RequireCapture(FindCapture(client_, tables()), "MySQL"); }
 
-// The script for a captured table depends on the types of its columns, so a connection is needed to print it.
+// Prints the schema. The script for a captured table depends on the types of that table's columns, so a connection is
+// needed.
 std::string Adapter::PrintSchema(const Config& config, const SchemaOptions& options) {
   const sql::Tables& t = config.tables;
   if (!t.captured) return mysql::PrintSchema(t, options, {});

@@ -16,14 +16,15 @@
 
 namespace outbox::mysql {
 
-// The options of a store, and what its sessions share.
+// The options of a store, and the state that its sessions share.
 struct Config {
   Config(const std::string& json, const outbox_host* host);
-  // Returns the options with the present values of the secrets.
+  // Returns the options with the current values of the secrets.
   [[nodiscard]] Options CurrentOptions() const { return {json_, secrets_}; }
   sql::Tables tables;
-  // There may be failed events. The flag only saves a query in the session that confirms. That session can rely on it,
-  // because the events that it confirms were read in this process, and the reader knew whether there were failures.
+  // True if there may be failed events. The flag only saves a query in the session that confirms. That session can rely
+  // on it, because the events that it confirms were read in this process, and the reader knew whether there were
+  // failures.
   std::atomic<bool> troubled = true;
 
  private:

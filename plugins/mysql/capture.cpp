@@ -16,8 +16,8 @@ namespace {
 // this mode, a value that would be truncated is an error. Zero dates and dates that do not exist are copied as text.
 constexpr std::string_view kMode = "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION";
 
-// Some catalogues ignore case when they compare names, although the server distinguishes tables by the case of their
-// names.
+// Condition that compares names exactly: some catalogues ignore case when they compare names, although the server
+// distinguishes tables by the case of their names.
 constexpr const char* kExact =
     " and (@@global.lower_case_table_names > 0 or cast(table_name as binary) in (cast([source] as binary),"
     " cast([event] as binary)))";
@@ -52,12 +52,12 @@ bool IsOneOf(const std::string& text, std::initializer_list<std::string_view> so
   return std::find(some.begin(), some.end(), text) != some.end();
 }
 
-// True if the bytes of texts in this character set are UTF-8.
+// Returns true if the bytes of texts in this character set are UTF-8.
 bool IsUtf8(const std::string& character_set) {
   return IsOneOf(character_set, {"utf8mb4", "utf8mb3", "utf8", "ascii"});
 }
-// True if every text in this character set can be converted to UTF-8. In other character sets, some bytes may stand for
-// no character, and then there is no conversion.
+// Returns true if every text in this character set can be converted to UTF-8. In other character sets, some bytes may
+// stand for no character, and texts with such bytes cannot be converted.
 bool ConvertsAlways(const std::string& character_set) {
   return IsUtf8(character_set) || IsOneOf(character_set, {"latin1", "utf16", "utf16le", "utf32"});
 }
@@ -69,9 +69,9 @@ struct Kind {
   std::int32_t kind;
   std::string_view value;  // SQL expression for the value as text; [c] is the column
 };
-// A number is the result of a computation with the column, because the text of the column itself may have leading
-// zeros. The text of a float is rounded and the text of a double is not, so a float is converted to a double. The
-// unix_timestamp() of a zero timestamp is 0, or NULL on MariaDB.
+// A number is copied as the result of a computation with the column, because the text of the column itself may have
+// leading zeros. The text of a float is rounded and the text of a double is not, so a float is converted to a double.
+// The unix_timestamp() of a zero timestamp is 0, or NULL on MariaDB.
 constexpr std::array kKinds{
     Kind{"tinyint", OUTBOX_COLUMN_INTEGER, "[c] + 0"},
     Kind{"smallint", OUTBOX_COLUMN_INTEGER, "[c] + 0"},
@@ -103,8 +103,8 @@ constexpr std::array kKinds{
     Kind{"inet6", OUTBOX_COLUMN_TEXT, "[c]"},
 };
 
-// Returns the comment of a copy. It describes the captured column, for times at which the captured table cannot be
-// seen.
+// Returns the comment of a copy. The comment describes the captured column, for times at which the captured table
+// cannot be seen.
 std::string Comment(const SourceLook::Column& column) {
   const bool plain = column.type.size() < 100 && column.type.find_first_of("'\\") == std::string::npos;
   return "copy of " + column.data_type + " " + (column.nullable ? "null" : "filled") + " " +
@@ -112,7 +112,8 @@ std::string Comment(const SourceLook::Column& column) {
          (plain ? column.type : column.data_type);
 }
 
-// A type that is not in kKinds, such as a blob, a geometry or a vector, is copied as the bytes that the server stores.
+// Returns how a column is copied. If its type is not in kKinds, such as a blob, a geometry or a vector, the bytes that
+// the server stores are copied.
 MappedType TypeOf(const SourceLook::Column& column, const std::string& quoted) {
   MappedType type;
   type.found = true;
@@ -199,7 +200,7 @@ std::string Body(const sql::Tables& t, const std::vector<MappedType>& types) {
   const MappedType *key = type(OUTBOX_ROLE_KEY), *partition = type(OUTBOX_ROLE_PARTITION);
   std::string order = key != nullptr ? key->key : "null";
   if (partition != nullptr) order = "coalesce(" + partition->key + ", " + order + ")";
-  // The mark is part of an expression, because clients may remove comments.
+  // The mark is part of an expression and not of a comment, because clients may remove comments.
   std::string columns = "topic, event_type, aggregate_id, payload",
               values = "left('" + source.Mark() + "', 0), '', " + order + ", " + type(OUTBOX_ROLE_PAYLOAD)->payload;
   std::vector<std::string> done;
@@ -213,7 +214,7 @@ std::string Body(const sql::Tables& t, const std::vector<MappedType>& types) {
   return "insert into " + t.event + " (" + columns + ") values (" + values + ")";
 }
 
-// Finds the columns whose copies do not have the type that the captured table needs now.
+// Adds a finding for each column whose copy does not have the type that the captured table needs now.
 void FindWrongTypes(const sql::Tables& t, const SourceLook& look, const std::vector<MappedType>& types,
                     std::vector<Finding>& findings) {
   for (std::size_t i = 0; i < types.size(); ++i) {
@@ -378,7 +379,7 @@ std::vector<std::string> ReadColumns(const sql::Tables& t, const std::vector<Map
     if (types[i].kind == OUTBOX_COLUMN_DATE) read = "datediff(" + is + ", '1970-01-01')";
     if (types[i].kind == OUTBOX_COLUMN_TIMESTAMP || types[i].kind == OUTBOX_COLUMN_INSTANT)
       read = "timestampdiff(microsecond, '1970-01-01', " + is + ")";
-    // As in Debezium, zero dates become NULL, or 1970 if the column accepts no NULL.
+    // As in Debezium, a zero date becomes NULL, or 1970 if the column accepts no NULL.
     if (read != is && !types[i].nullable) read = "if(" + is + " is null, null, coalesce(" + read + ", 0))";
     columns.push_back(read);
   }
@@ -395,7 +396,7 @@ std::string Written(const MappedType& type, const std::string& value) {
 }
 
 void AddCaptured(std::vector<sql::Table>& wanted, const sql::Tables& t, const std::vector<MappedType>& types) {
-  // The column must hold keys of any length.
+  // The column aggregate_id must hold keys of any length.
   sql::ColumnOf(wanted[sql::kEvent], "aggregate_id").type = "longtext";
   const auto& columns = t.captured->columns;
   const MappedType& payload = types.at(static_cast<std::size_t>(t.captured->Find(OUTBOX_ROLE_PAYLOAD)));
@@ -432,8 +433,8 @@ std::string CreateTrigger(const sql::Tables& t, const std::vector<MappedType>& t
 }
 
 std::string ReplaceTrigger(const sql::Tables& t, const SourceLook& look, const std::vector<MappedType>& types) {
-  // The trigger may be on a table that was renamed since. The name of this table does not lock that one, so the trigger
-  // is dropped before this table is locked.
+  // The trigger may be on a table that was renamed after the trigger was created. A lock by the captured table's name
+  // does not lock the renamed table, so the trigger is dropped there before the captured table is locked.
   const bool elsewhere = look.trigger && !sql::SameName(look.trigger->table, t.captured->table, false);
   return In(t, (elsewhere ? "drop trigger if exists [trigger];\n" : "") +
                    std::string("lock tables {source} write;\ndrop trigger if exists [trigger];\n")) +
@@ -444,7 +445,7 @@ bool IsRight(const Client& client, const sql::Tables& t, const SourceLook& look,
   if (!look.trigger || std::any_of(types.begin(), types.end(), [](const MappedType& type) { return !type.found; }))
     return false;
   const SourceLook::Trigger& is = *look.trigger;
-  // If several statements were sent together, MySQL keeps the semicolon that ends this one.
+  // If the statement that created the trigger was sent together with others, MySQL has kept the semicolon at its end.
   const std::string statement = is.statement.substr(0, is.statement.find_last_not_of("; \n") + 1),
                     body = Body(t, types);
   // MySQL shows names that contain backquotes incorrectly. In that case only the mark is compared.
@@ -461,7 +462,7 @@ std::string EndCaptureSql(const sql::Tables& t) {
 std::vector<Finding> FindCapture(Client& client, const sql::Tables& t) {
   try {
     const SourceLook look = LookAtSource(client, t);
-    // This user sees less than the procedure would show, so what seems to be missing may exist.
+    // This user sees less than the procedure would show, so a trigger that seems to be missing may exist.
     if (look.unavailable && !look.trigger) return {Unseen(t, look)};
     std::vector<Finding> findings = sql::FindingsOf(t, StateOf(client, t, look), /*ignore_case=*/true);
     if (look.unavailable && static_cast<unsigned>(look.unavailable->native_code) == kNoProcedure) {

@@ -20,7 +20,7 @@ std::vector<sql::Table> WantedHere(Client& db, const sql::Tables& tables) {
   std::vector<sql::Table> wanted = Wanted(tables);
   if (tables.captured) try {
       AddCaptured(wanted, tables, TypesOf(tables, LookAtSource(db, tables)));
-    } catch (const Error& error) {  // Captured() reports why
+    } catch (const Error& error) {  // Captured() reports the reason
       if (error.code != OUTBOX_BAD_CONFIG) throw;
     }
   return wanted;
@@ -69,7 +69,8 @@ class Check final : public sql::Check {
     return true;
   }
 
-  // MariaDB makes a commit visible before the log that makes it durable is on disk, unless that log is the binary log.
+  // Reports settings with which rows become visible before they are durable. MariaDB makes a commit visible before the
+  // log that makes it durable is on disk, unless that log is the binary log.
   void Durable() {
     const bool mariadb = db_.server().is_mariadb, logs = Setting("@@global.log_bin") == "1", syncs = logs || mariadb;
     std::string wrong;
@@ -103,7 +104,8 @@ class Check final : public sql::Check {
     return findings;
   }
 
-  // A table that this user lacks the privilege to read is not missing. It is reported with the grants.
+  // Returns true if the table does not exist. A table that this user lacks the privilege to read is not missing;
+  // Grants() reports it.
   bool IsMissing(const sql::Table& table) override {
     try {
       (void)db_.Run({"select 1 from " + t_.Quote(table.name) + " limit 0", {}});
@@ -114,7 +116,8 @@ class Check final : public sql::Check {
     }
   }
 
-  // In a companion table, longtext is wide enough for every value that is copied into it.
+  // Returns true if the column may have this type. In a companion table, longtext is accepted too, because it is wide
+  // enough for every value that is copied there.
   bool Accepts(const sql::Table& table, const sql::Column& column, const std::string& type) const override {
     if (column.name == "id") return IsId(type);
     if (!column.quoted.empty()) return true;  // Captured() checks the types of copies
@@ -129,7 +132,8 @@ class Check final : public sql::Check {
     return "alter table " + t_.Quote(table.name) + " modify column " + column.name + " " + column.type + ";";
   }
 
-  // The column id is renamed to event_id if the table has no such column and the type fits.
+  // Returns SQL that adds a new column id. The present one is renamed to event_id if the table has no such column and
+  // the type fits.
   std::string FixId(const sql::FoundTable& found, std::set<std::string>& fixed) override {
     const std::string& type = found.columns.at("id");
     const bool renamed = !found.columns.contains("event_id") && (type == "char" || type == "varchar" || type == "uuid");
@@ -137,7 +141,7 @@ class Check final : public sql::Check {
     return FixWrongId(db_, t_, type, renamed);
   }
 
-  // The ids must also be the primary key, because the relay finds rows by them.
+  // Checks that ids rise and are the primary key, because the relay finds rows by their ids.
   void Ids(const sql::FoundTable&) override {
     const std::string name = t_.Shown(t_.event_name);
     const sql::Row id =
@@ -153,9 +157,9 @@ class Check final : public sql::Check {
           "alter table " + t_.event + " add primary key (id);");
   }
 
-  // Privileges may also come from roles, and no catalogue lists all of them together. So each privilege is tried with a
-  // statement that affects no row. The error of a read-only server ends this check, because it says nothing about
-  // privileges: it is a passing state, after which the relay goes on.
+  // Reports missing privileges. Privileges may also come from roles, and no catalogue lists all of them together, so
+  // each privilege is tried with a statement that affects no row. The error of a read-only server ends this check,
+  // because it says nothing about privileges: the server is read-only for a time, after which the relay continues.
   void Grants() override {
     FindMissingRights("user " + user_, user_, [&](const std::string& table, const std::string& right) {
       const auto wanted =

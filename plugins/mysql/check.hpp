@@ -1,4 +1,4 @@
-// Checks the tables, the server and the grants. Changes nothing.
+// Checks the tables, the server and the grants, and changes nothing.
 #pragma once
 
 #include <vector>

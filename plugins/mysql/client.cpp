@@ -15,7 +15,8 @@ namespace outbox::mysql {
 namespace {
 
 constexpr int kTriesOnConflict = 5;
-// Number of bytes that are passed over before the connection is given up. A new connection costs a few milliseconds.
+// Number of bytes of unwanted rows that are skipped before the connection is given up instead. A new connection costs a
+// few milliseconds.
 constexpr std::size_t kPassOver = std::size_t{4} << 20;
 
 void Copy(MYSQL_RES* result, sql::Rows& rows) {
@@ -88,8 +89,8 @@ void Client::Cancel() noexcept {
 }
 
 // Sets the server's time limits a little below the limit of the call, so that the server ends a statement which takes
-// too long, and the connection survives. Waits for locks are limited in whole seconds. MySQL limits nothing else of a
-// statement that writes.
+// too long, and the connection survives. Waits for locks are limited in whole seconds. For a statement that writes,
+// MySQL has no other time limit.
 void Client::LimitOnServer() {
   const Millis limit = std::max(Millis(1), timeout_ * 9 / 10);
   const auto lock_limit =
@@ -153,7 +154,7 @@ void Client::AwaitAnswer() {
     }
     pollfd polled{socket_, POLLIN, 0};
     const int ready = poll(&polled, 1, static_cast<int>(std::min<long long>(left + 1, 60'000)));
-    // After a cancel or an error the library finds out what is wrong.
+    // After a cancel or an error, the library's next call reports what is wrong.
     if (cancelled_ || ready > 0 || (ready < 0 && errno != EINTR)) return;
   }
 }
@@ -161,8 +162,8 @@ void Client::AwaitAnswer() {
 bool Client::TakeAll(std::vector<sql::Rows>& answers) {
   for (;;) {
     const ResultPtr result(mysql_store_result(native_));
-    // If the connection is lost between rows, the library forgets that there were any. If it is lost between
-    // descriptions of columns, the library reports below that this was the last answer.
+    // If the connection is lost between rows, the library returns no result, as for a statement without rows. If it is
+    // lost between descriptions of columns, the library reports below that this was the last answer.
     if (!result && (mysql_errno(native_) != 0 || mysql_field_count(native_) != 0)) return false;
     sql::Rows& rows = answers.emplace_back();
     changed_ = mysql_affected_rows(native_);
@@ -200,7 +201,7 @@ void Client::Read(const std::string& sql, const std::function<bool(const Fetched
 }
 
 std::vector<long long> Client::ReadDirty(const std::string& sql) {
-  // The level applies only to the next transaction, which consists of the one statement.
+  // The isolation level applies only to the next transaction, which consists of the statement that follows.
   const std::vector<sql::Rows> answers = Complete("set transaction isolation level read uncommitted;" + sql, true);
   std::vector<long long> numbers;
   for (const sql::Row& row : answers.at(1)) numbers.push_back(sql::ToNumber(row.at(0)));
@@ -226,7 +227,7 @@ std::vector<sql::Rows> Client::RunTogether(const std::vector<sql::Statement>& st
   return answers;
 }
 
-// The server notices that the connection is closed when it continues to send.
+// Gives up the connection. The server notices that it is closed when it continues to send.
 void Client::GiveUp() noexcept {
   gone_ = given_up_ = true;
   const std::lock_guard lock(mutex_);

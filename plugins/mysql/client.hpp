@@ -1,8 +1,9 @@
 // Uses the client library on the connection that SOCI owns, with waits that are limited in time and can be cancelled.
 //
-// SOCI waits for a whole answer and keeps all of it. A statement of the relay must end when its time is up, and a read
-// of large rows must not keep them in memory twice. Values become literals in the text of a statement, as in SOCI,
-// because parameters of the protocol would cost a second round trip for lists of ids, which differ each time.
+// SOCI waits for a whole answer and keeps all of it. But a statement of the relay must end when its time limit has
+// passed, and a read of large rows must not keep them in memory twice. Values become literals in the text of a
+// statement, as in SOCI, because parameters of the protocol would cost a second round trip for lists of ids, which
+// differ each time.
 #pragma once
 
 #include <mysql.h>
@@ -23,7 +24,7 @@
 
 namespace outbox::mysql {
 
-// The row that was fetched last. It is valid until the next one is fetched.
+// The row that was fetched last. It is valid until the next row is fetched.
 class Fetched {
  public:
   explicit Fetched(MYSQL_RES* result) : result_(result), row_(mysql_fetch_row(result)) {
@@ -36,7 +37,7 @@ class Fetched {
     return std::string_view(row_[i], lengths_[i]);
   }
   [[nodiscard]] std::string_view Text(unsigned i) const { return Maybe(i).value_or(std::string_view("")); }
-  [[nodiscard]] long long Number(unsigned i) const;  // 0 for NULL
+  [[nodiscard]] long long Number(unsigned i) const;  // returns 0 for NULL
   [[nodiscard]] std::size_t bytes() const;
 
  private:
@@ -45,7 +46,7 @@ class Fetched {
   const unsigned long* lengths_ = nullptr;
 };
 
-// The connection of a session. Owned by the adapter. Thread: the thread of the session, except Cancel.
+// The connection of a session. The adapter owns it. Thread: the thread of the session, except Cancel.
 class Client : public sql::Session {
  public:
   // REQUIRES: `tables` outlives this object.
@@ -54,36 +55,38 @@ class Client : public sql::Session {
 
   // Begins a call of the relay, and sets its deadline. Errors: throws OUTBOX_UNAVAILABLE if the connection is lost.
   void Begin(Millis timeout);
-  // From this call on, limits how long a statement waits for one lock. The server counts whole seconds.
+  // Limits, from this call on, the time for which a statement waits for one lock. The server counts whole seconds.
   void LimitLocks(std::chrono::seconds limit);
-  // Replaces a connection that was given up.
+  // Replaces a connection that was given up by a new one.
   void Adopt(Connected connected);
-  // Ends the call under way. Thread: any.
+  // Ends the call that is under way. Thread: any.
   void Cancel() noexcept;
-  // True if this side has given up the connection. The relay then continues with this session and another connection.
+  // Returns true if this side has given up the connection. The relay then continues with this session and another
+  // connection.
   [[nodiscard]] bool given_up() const { return given_up_ || cancelled_; }
   [[nodiscard]] bool PastHalf() const override { return Clock::now() > half_; }
   [[nodiscard]] bool InTransaction() const override { return (native_->server_status & SERVER_STATUS_IN_TRANS) != 0; }
   [[nodiscard]] const Server& server() const { return server_; }
-  [[nodiscard]] const std::string& failure() const { return failure_; }  // the server's last message, redacted
+  // the server's last error message, without values
+  [[nodiscard]] const std::string& failure() const { return failure_; }
 
   [[nodiscard]] std::string Literal(const Bytes& text) const;
   [[nodiscard]] std::string Binary(const Bytes& bytes) const;  // a literal for any bytes
 
-  // Reads one row at a time until `take` returns false. The rows behind it are passed over or, if they are many bytes,
-  // the connection is given up.
+  // Passes the rows of the answer to `take`, one at a time, until `take` returns false. The rows after that one are
+  // skipped or, if they are many bytes, the connection is given up.
   void Read(const std::string& sql, const std::function<bool(const Fetched&)>& take);
-  // Makes a dirty read, which also returns what others have written and not committed. Returns the numbers of the only
-  // column, ascending.
+  // Makes a dirty read, which also returns what other transactions have written and not committed. Returns the numbers
+  // of the only column, in ascending order.
   std::vector<long long> ReadDirty(const std::string& sql);
-  // Executes a statement. Outside of a transaction it is repeated after a conflict with another transaction, but not
-  // after a lock wait timeout. Returns the number of rows that it has changed.
+  // Executes a statement and returns the number of rows that it has changed. Outside of a transaction, the statement is
+  // repeated after a conflict with another transaction, but not after a lock wait timeout.
   std::uint64_t Execute(const std::string& sql);
   void Script(const std::string& sql) override { (void)Execute(sql); }
 
   sql::Rows Run(const sql::Statement& statement) override;
   // Sends all statements at once, so that a relay which is stopped in the middle leaves no open transaction with its
-  // locks. An error undoes all of them. That includes a lock wait timeout, for which the server itself undoes only one
+  // locks. Any error undoes all statements, even a lock wait timeout, for which the server itself undoes only one
   // statement.
   std::vector<sql::Rows> RunTogether(const std::vector<sql::Statement>& statements) override;
 
@@ -102,9 +105,9 @@ class Client : public sql::Session {
   [[nodiscard]] bool Ask(const std::string& sql);
   // Reads the answer to its end. Returns false after an error, which Failure() explains.
   [[nodiscard]] bool TakeAll(std::vector<sql::Rows>& answers);
-  // Executes statements and returns their answers. `alone` means that they are not part of a transaction that was open
-  // before. Then a transaction of their own is rolled back after an error, and they are repeated after a conflict, but
-  // not after a lock wait timeout.
+  // Executes statements and returns their answers. `alone` is true if they are not part of a transaction that was open
+  // before. After an error, a transaction that they have begun themselves is then rolled back, and after a conflict,
+  // but not after a lock wait timeout, they are repeated.
   std::vector<sql::Rows> Complete(const std::string& sql, bool alone);
   void AwaitAnswer();
   void GiveUp() noexcept;

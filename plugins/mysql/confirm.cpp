@@ -9,8 +9,8 @@
 namespace outbox::mysql {
 namespace {
 
-// Time for which a delete waits for a row that another transaction has locked. After that, the other rows of its
-// confirm are deleted without it.
+// Time for which a delete waits for a row that another transaction has locked. After this time, the other rows of the
+// same confirm are deleted without the locked one.
 constexpr std::chrono::seconds kLockWait{2};
 // Number of ids in `locked_` above which all of them are forgotten.
 constexpr std::size_t kMaxLocked = 10'000;
@@ -74,9 +74,10 @@ Confirmation::Kept Confirmation::DeleteUnlocked(Rows rows, For what) {
   if (rows.size() == 1) locked_.erase(rows.front().id);
   if (!gone.empty() && what == For::kConfirm && troubled_)
     client_.Execute(DeleteRows(tables_.retry, "row_id", gone, is_mariadb));
-  // If all rows were deleted, a row that is there now was put back by somebody.
+  // If all rows were deleted, a row that exists now was put back by somebody.
   if (all_deleted || gone.size() == rows.size()) return still_there;
-  // An ordinary user has no privilege to find out which transaction it is.
+  // The message cannot name the transaction that holds the lock, because an ordinary user lacks the privilege to find
+  // it.
   throw Error(OUTBOX_REFUSED,
               "MySQL: the row is locked by another transaction; the open transactions are in "
               "information_schema.innodb_trx",

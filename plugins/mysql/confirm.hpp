@@ -31,7 +31,7 @@ class Confirmation : public sql::Confirmation {
   Client& client_;
   const sql::Tables& tables_;
   const std::atomic<bool>& troubled_;
-  // Ids of rows that were locked. The relay asks for them again, fewer at a time.
+  // Ids of rows that were locked by other transactions. The relay confirms these rows again, fewer at a time.
   std::set<long long> locked_;
 };
 

@@ -14,9 +14,9 @@ namespace {
 
 // The settings of a session. At REPEATABLE READ, the servers' default, an INSERT of the application would wait for the
 // gaps that a DELETE of the relay locks. Times are read as UTC, whatever the server's time zone is. The rollback comes
-// first, because the server's init_connect has run before and may have begun a transaction. The sql_mode omits what
-// would change the meaning of the relay's literals (ANSI_QUOTES, NO_BACKSLASH_ESCAPES), and refuses values that do not
-// fit instead of truncating them.
+// first, because the server's init_connect has run before and may have begun a transaction. The sql_mode omits the
+// modes that would change the meaning of the relay's literals (ANSI_QUOTES, NO_BACKSLASH_ESCAPES), and refuses values
+// that do not fit instead of truncating them.
 constexpr const char* kSettings[] = {
     "rollback",
     "set session transaction isolation level read committed",
@@ -55,11 +55,11 @@ Connected Connect(const Options& options, Millis timeout) {
   Connected got;
   const auto seconds = std::max<std::int64_t>(1, (timeout.count() + 999) / 1000);
   try {
-    // SOCI gets the factory object and never its name: it would search for a library of that name, even in the working
-    // directory.
+    // SOCI is given the factory object and never a backend's name: for a name, SOCI would search for a library, even in
+    // the working directory.
     got.session = std::make_unique<soci::session>(soci::mysql, options.ForSoci(static_cast<unsigned>(seconds)));
     got.native = static_cast<soci::mysql_session_backend*>(got.session->get_backend())->conn_;
-    // If the server does not support TLS, the library goes on in plain text, unless it also has to verify the
+    // If the server does not support TLS, the library continues in plain text, unless it also has to verify the
     // certificate.
     if (options.tls != Tls::kOff && mysql_get_ssl_cipher(got.native) == nullptr)
       throw Error(OUTBOX_BAD_CONFIG,

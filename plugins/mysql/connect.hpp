@@ -18,10 +18,10 @@ namespace outbox::mysql {
 // The server of a connection: MySQL or MariaDB, which have the same protocol and almost the same SQL.
 struct Server {
   bool is_mariadb = false;
-  int version = 0;             // 101106 = 10.11.6
+  int version = 0;             // for example 101106 for version 10.11.6
   std::string shown;           // the version as the server shows it
   std::size_t max_packet = 0;  // maximum size of a statement, in bytes
-  bool ignores_case = false;   // the server ignores case in names of tables
+  bool ignores_case = false;   // true if the server ignores case in names of tables
 };
 
 // An open connection.

@@ -3,7 +3,7 @@
 namespace outbox::mysql {
 namespace {
 
-// The dead letters are locked first. If two calls name the same ones, the second call finds none.
+// The dead letters are locked first. If two calls name the same dead letters, the second call finds none.
 constexpr const char* kLockDead = "select row_id from {dead} where row_id in ([ids]) order by row_id for update";
 constexpr const char* kRequeue = R"(
 insert into {event} (event_id, topic, aggregate_id, event_type, payload, headers{copies})
@@ -18,7 +18,8 @@ constexpr const char* kRetryNow = R"(
 update {retry} r straight_join {event} e force index (primary) on e.id = r.row_id and e.event_id = r.event_id
 set r.next_try = sysdate(6), r.attempts = 1 where r.row_id in ([ids]) and r.remove_at is null)";
 
-// Number of rows that the statement before has changed, in one table or in each of two tables.
+// These queries return the number of rows that the previous statement has changed in one table, or in each of two
+// tables.
 constexpr const char* kChanged = "select row_count()";
 constexpr const char* kChangedInBoth = "select row_count() div 2";
 
@@ -43,14 +44,14 @@ const sql::Dialect& Dialect() {
     d.behind =
         "r.key_hash = crc32(convert(e.aggregate_id using utf8mb4)) and r.row_id < e.id and r.aggregate_id = "
         "e.aggregate_id";
-    // Computed with decimals, because ids may lie at both ends of the range of their type.
+    // The estimate is computed with decimals, because ids may lie at both ends of the range of their type.
     d.estimate = "(select least(cast(max(id) as decimal(30)) - min(id) + 1, 9223372036854775807) from {event})";
     d.bytes = d.text_of = as_it_is;
     d.hex = false;
     d.shown_id = "e.event_id";
-    // There is no cast, because a literal takes the collation of the column.
+    // The event id is not cast, because a literal takes the collation of the column.
     d.same_event = "e.event_id = :event";
-    // Comparisons of text columns ignore trailing spaces, and may ignore case.
+    // Keys are compared as bytes, because comparisons of text columns ignore trailing spaces, and may ignore case.
     d.same_key = [](const std::string& column) {
       return "cast(convert(" + column + " using utf8mb4) as binary) = cast(:key as binary)";
     };

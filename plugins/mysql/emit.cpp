@@ -8,7 +8,7 @@ namespace outbox::mysql {
 namespace {
 
 constexpr std::size_t kBytesPerInsert = std::size_t{1} << 20;
-constexpr std::size_t kHead = 512;  // maximum size of the statement besides the rows, in bytes
+constexpr std::size_t kHead = 512;  // maximum size of the statement without the rows, in bytes
 
 }  // namespace
 
@@ -21,13 +21,14 @@ void Adapter::InsertAll(Events events) {
     rows.clear();
   };
   for (const Event& e : events) {
-    // A column of a text type or of JSON accepts no binary literal.
+    // A payload that is text is written as a text literal, because a column of a text type or of JSON accepts no binary
+    // literal.
     const bool text = e.payload && IsText(*e.payload);
     const std::string row =
         "(" + (e.event_id.empty() ? "default" : client_.Literal(e.event_id)) + "," + client_.Literal(e.topic) + "," +
         client_.Literal(e.aggregate_id) + "," + client_.Literal(e.event_type) + "," +
         (text ? client_.Literal(e.payload) : client_.Binary(e.payload)) + "," + client_.Literal(e.headers) + ")";
-    // The server closes a connection that sends a larger statement.
+    // The server closes a connection that sends a statement larger than max_allowed_packet.
     if (row.size() + kHead > client_.server().max_packet)
       throw Error(OUTBOX_BAD_DATA,
                   "the event does not fit into one statement; raise the server's max_allowed_packet (" +

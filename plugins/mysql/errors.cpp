@@ -24,8 +24,8 @@ constexpr const char* kWhatLasts =
 
 }  // namespace
 
-// Some messages quote the value that did not fit, or the statement with all its values. The part from the first
-// quotation mark to the last one before the description of the problem is replaced.
+// Replaces the part of the message from the first quotation mark to the last one before the description of the problem,
+// because some messages quote the value that did not fit, or the statement with all its values.
 std::string Redacted(unsigned number, const std::string& message) {
   if (!IsOneOf(number, {1062, 1064, 1264, 1292, 1366})) return message;
   const auto first = message.find('\'');
@@ -38,7 +38,7 @@ std::string Redacted(unsigned number, const std::string& message) {
 // definition that has changed.
 bool IsConflict(unsigned number) { return IsOneOf(number, {1213, 1205, 1020, 1614, 1412}); }
 
-// The numbers are those of the client library, and those of the server that mean: shutdown, aborted connection, bad
+// The numbers are all those of the client library, and those of the server that mean: shutdown, aborted connection, bad
 // handshake, a packet that did not arrive completely, killed connection, read and write errors, disconnected by the
 // server.
 bool IsLost(unsigned number) {
@@ -46,7 +46,7 @@ bool IsLost(unsigned number) {
          IsOneOf(number, {1053, 1152, 1153, 1154, 1156, 1157, 1158, 1159, 1160, 1161, 1184, 1927, 4031});
 }
 
-// A privilege is missing for this database, table, column, statement or procedure.
+// The numbers mean that a privilege for this database, table, column, statement or procedure is missing.
 bool IsDenied(unsigned number) { return IsOneOf(number, {1044, 1142, 1143, 1227, 1370}); }
 
 // The listed numbers say nothing about the rows: conflicts, lost connections, timeouts, a read-only server, a lack of
@@ -91,8 +91,8 @@ Error Explain(const sql::Tables& tables, unsigned number, const std::string& sql
     case kStatementTimeout:
     case 3024:  // MySQL: max_execution_time
       return error(OUTBOX_TIMEOUT, number == static_cast<unsigned>(kLockTimeout) ? kWhoLocks : kWhatLasts);
-    case 3572:  // nowait
-    case 1317:  // killed
+    case 3572:  // a lock that was not obtained with NOWAIT
+    case 1317:  // the statement was killed
       return error(OUTBOX_TIMEOUT);
     case 1290:  // "running with the ... option": read-only, or a limit
     case 1836:
@@ -115,7 +115,7 @@ Error Explain(const sql::Tables& tables, unsigned number, const std::string& sql
       return error(OUTBOX_BAD_CONFIG, sql::kMigrate);
     case 1049:
       return error(OUTBOX_BAD_CONFIG, "correct 'database'");
-    case 1419:  // a trigger, while the server writes a binary log
+    case 1419:  // no privilege to create a trigger while the server writes a binary log
       return error(OUTBOX_BAD_CONFIG,
                    "run migrate as a user with the privilege SUPER, or run:"
                    " set global log_bin_trust_function_creators = 1;");
@@ -126,23 +126,23 @@ Error Explain(const sql::Tables& tables, unsigned number, const std::string& sql
     case 1153:
     case 2020:
       return error(OUTBOX_BAD_DATA, "raise the server's max_allowed_packet");
-    case 1048:  // NULL
-    case 1062:  // twice
+    case 1048:  // NULL in a column that is NOT NULL
+    case 1062:  // a duplicate key
     case 1264:
     case 1265:
     case 1292:
-    case 1366:  // not text
-    case 1406:  // too long
-    case 3140:  // not JSON
+    case 1366:  // not valid text
+    case 1406:  // too long for the column
+    case 3140:  // not valid JSON
     case 3141:
-    case 3144:  // bytes for JSON
+    case 3144:  // bytes for a JSON column
     case 3819:
-    case 4025:  // a check, such as MariaDB's of JSON
+    case 4025:  // a check constraint, such as MariaDB's for JSON
       return error(OUTBOX_BAD_DATA);
     default:
       break;
   }
-  // The other numbers mean: no disk space, no memory, too many connections, Galera is not ready.
+  // The numbers listed here mean: no disk space, no memory, too many connections, Galera is not ready.
   if (IsConflict(number) || IsLost(number) ||
       IsOneOf(number, {3, 1021, 1037, 1038, 1040, 1041, 1047, 1114, 1129, 1203, 1226, 1615}))
     return error(OUTBOX_UNAVAILABLE);
@@ -157,14 +157,14 @@ Error ExplainConnect(const sql::Tables& tables, unsigned number, const std::stri
     return Named(OUTBOX_BAD_CONFIG, number, "", message,
                  "correct 'user' and 'password', or the user's rights and 'tls'");
   if (number == 1049) return Named(OUTBOX_BAD_CONFIG, number, "", message, "correct 'database'");
-  // The server also reports this if the database does not exist.
+  // The server also reports 1044 if the database does not exist.
   if (number == 1044)
     return Named(OUTBOX_BAD_CONFIG, number, "", message,
                  "correct 'database', or run in it: " + Grants(tables, "<the relay's user>"));
   if (number == 3159 || number == 4151)
     return Named(OUTBOX_BAD_CONFIG, number, "", message, "set 'tls' to verify (or to require)");
-  // The library has one number for all problems with TLS. A peer that closes the connection is not a wrong
-  // configuration.
+  // The library has one number for all problems with TLS. If the peer merely closes the connection, the configuration
+  // is not wrong.
   const bool passing = has("Too many open files") || has("Cannot allocate memory");
   if (number == 2026 && !passing && (has("ertificate") || has("ertification") || has("does not support")))
     return Named(OUTBOX_BAD_CONFIG, number, "", message,

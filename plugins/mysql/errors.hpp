@@ -10,28 +10,31 @@
 namespace outbox::mysql {
 
 inline constexpr std::int32_t kLockTimeout = 1205;
-// The number of MariaDB's error. MySQL has no time limit for a statement that writes.
+// MariaDB's error number for a statement that has exceeded its time limit. MySQL has no time limit for a statement that
+// writes.
 inline constexpr std::int32_t kStatementTimeout = 1969;
 
-// True if another transaction was in the way. This transaction has been rolled back, or must be, and may be repeated.
+// Returns true if another transaction was in the way. The failed transaction has been rolled back, or must be, and may
+// be repeated.
 [[nodiscard]] bool IsConflict(unsigned number);
-// True if the connection is lost or cannot be used any more.
+// Returns true if the connection is lost or cannot be used any more.
 [[nodiscard]] bool IsLost(unsigned number);
-// True if the user lacks a privilege.
+// Returns true if the user lacks a privilege.
 [[nodiscard]] bool IsDenied(unsigned number);
 
 // Returns the server's message without values, which some messages quote.
 [[nodiscard]] std::string Redacted(unsigned number, const std::string& message);
 
-// Returns the error for a statement that has failed. `message` is the server's own; the error contains it without
-// values. The text of an OUTBOX_BAD_CONFIG names the fix.
+// Returns the error for a statement that has failed. `message` is the message of the server, which the error repeats
+// without values. The text of an OUTBOX_BAD_CONFIG names the fix.
 [[nodiscard]] Error Explain(const sql::Tables& tables, unsigned number, const std::string& sqlstate,
                             const std::string& message);
 // Returns the error for an attempt to connect that has failed.
 [[nodiscard]] Error ExplainConnect(const sql::Tables& tables, unsigned number, const std::string& message);
 
-// True if the server refuses to change these rows because of what they contain, or because of what others have set up
-// around the table (a foreign key, a trigger). It will refuse that again. `message` is the server's own.
+// Returns true if the server refuses to change these rows because of their contents, or because of objects that others
+// have added to the table (a foreign key, a trigger). The server will then refuse the same change again. `message` is
+// the message of the server.
 [[nodiscard]] bool IsRefusal(const sql::Tables& tables, unsigned number, const std::string& message);
 
 // Suffixes of the names of the two procedures that belong to the outbox of a captured table; see mysql/capture.hpp.

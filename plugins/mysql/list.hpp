@@ -21,7 +21,7 @@ inline std::string SameEventId(const std::string& column, const std::string& oth
          " using utf8mb4) as binary) = " + bytes + ")";
 }
 
-// Returns a literal in which there is no colon and no quotation mark, whatever the text is.
+// Returns a literal for the text. The literal contains no colon and no quotation mark, whatever the text is.
 inline std::string PlainLiteral(std::string_view text) {
   constexpr char kDigits[] = "0123456789abcdef";
   const auto plain = [](char c) {
@@ -42,7 +42,7 @@ inline std::string PlainLiteral(std::string_view text) {
 inline std::string JoinedByRow(std::span<const sql::OutboxRow> rows, const std::string& table, const std::string& id,
                                bool is_mariadb) {
   const char* const row = is_mariadb ? "(" : "row(";
-  // MariaDB names the columns after the first values, so the first values belong to no row.
+  // MariaDB names the columns after the first values, so the first entry of the list is none of the rows.
   std::string list = std::string(row) + "0,'event')";
   list.reserve(rows.size() * 56);
   for (const sql::OutboxRow& one : rows) {

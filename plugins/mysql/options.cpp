@@ -83,8 +83,8 @@ Options::Options(const std::string& json, const Secrets& secrets) {
   if (tls_cert.empty() != tls_key.empty()) Refuse("'tls_cert' and 'tls_key' must be set together");
 }
 
-// SOCI has no option that requires TLS or verifies the name of the host. These options go to the client library, which
-// takes a host with '=' in it for a list of options.
+// SOCI has no option that requires TLS or verifies the name of the host. So these options are passed in place of the
+// host: the client library interprets a host that contains '=' as a list of options.
 std::string Options::ForSoci(unsigned seconds) const {
   std::string library;
   const auto add = [&library](const char* key, const std::string& value) {

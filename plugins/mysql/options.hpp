@@ -1,4 +1,4 @@
-// The options of the plugin, and the connect string that SOCI gets.
+// The options of the plugin, and the connect string for SOCI.
 #pragma once
 
 #include <memory>
@@ -9,7 +9,7 @@
 
 namespace outbox::mysql {
 
-// How the connection is protected. The option "tls" sets it.
+// The protection of the connection, which the option "tls" sets.
 enum class Tls {
   kOff,      // plain text
   kRequire,  // encrypted, but the server's certificate is not verified
@@ -17,7 +17,7 @@ enum class Tls {
 };
 
 struct Options {
-  // Parses the options, and fills in the present values of the secrets. Errors: throws OUTBOX_BAD_CONFIG, which names
+  // Parses the options, and fills in the current values of the secrets. Errors: throws OUTBOX_BAD_CONFIG, which names
   // the option and never shows its value.
   Options(const std::string& json, const Secrets& secrets);
 

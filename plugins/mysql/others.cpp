@@ -16,11 +16,12 @@ using sql::Places;
 using sql::Question;
 using sql::Text;
 
-// The queries compare schema and table with constants. For anything else MariaDB would open every table of the server.
+// The queries compare schema and table only with constants. For any other expression MariaDB would open every table of
+// the server.
 constexpr const char* kViewSql = R"(select 'error', '[shown]', 'a view', '[fix]' from information_schema.tables
 where table_schema = [schema] and table_name = '[table]' and table_type like '%VIEW')";
 
-// An error rolls back only its own statement, so the script commits only if the rows were inserted again.
+// An error rolls back only the statement that caused it, so the script commits only if the rows were inserted again.
 constexpr const char* kInsertAgain =
     "begin; create temporary table outbox_low as select * from {event} where id < 1; delete from {event} where id in"
     " (select id from outbox_low); " OUTBOX_LOW_AGAIN
@@ -40,7 +41,7 @@ where table_schema = [schema] and table_name = '[table]' and table_type = 'SYSTE
 
 constexpr const char* kTriggersSql = R"(select 'warning', '[shown]', trigger_name,
   lower(concat(action_timing, ' ', event_manipulation)),
-  case when action_timing = 'BEFORE' and event_manipulation = 'INSERT' then 'what it changes in a row is what is sent'
+  case when action_timing = 'BEFORE' and event_manipulation = 'INSERT' then 'its changes to a row are sent'
     else 'an error in it refuses the write' end,
   concat('drop trigger if exists `', trigger_schema, '`.`', trigger_name, '`; -- unless it never fails')
 from information_schema.triggers where event_object_schema = [schema] and event_object_table = '[table]'
@@ -134,7 +135,7 @@ constexpr Question kQuestions[] = {
     {sql::kIdsRunOut, kRunOutSql},
 };
 
-// This query and the next one need privileges that the relay's user may lack.
+// kDefinersSql and kKeysToTableSql need privileges that the relay's user may lack.
 constexpr Text kNoDefiner{
     "trigger [2] on table [1] runs as [3], a user that does not exist: every write there is refused",
     "drop trigger if exists [2]; -- and create it again, as a user that exists"};
@@ -150,8 +151,8 @@ constexpr const char* kKeysToTableSql = R"(select 'warning', '[shown]', substrin
   concat('alter table `', replace(for_name, '/', '`.`'), '` drop foreign key `', substring_index(id, '/', -1), '`;')
 from information_schema.[innodb] where ref_name = '[innodb name]' order by id)";
 
-// This query needs no further privilege, but it finds only foreign keys in this database and of tables that this user
-// may see.
+// This query needs no further privilege, but it finds only foreign keys of tables in this database that this user may
+// see.
 constexpr const char* kKnownKeysToTableSql = R"(select 'warning', '[shown]', constraint_name, table_name,
   case delete_rule when 'CASCADE' then ')" OUTBOX_CASCADES R"(' when 'SET NULL' then ')" OUTBOX_CHANGES R"('
     else ')" OUTBOX_CANNOT_DELETE R"(' end,
@@ -210,7 +211,7 @@ void Append(std::vector<Finding>& findings, std::vector<Finding> more) {
   std::move(more.begin(), more.end(), std::back_inserter(findings));
 }
 
-// Returns false if this user lacks the privilege for the query.
+// Runs the query and adds its findings. Returns false if this user lacks the privilege for the query.
 bool TryToAsk(Client& db, const Question& question, const Places& places, std::vector<Finding>& findings) {
   try {
     for (sql::Row& row : db.Run({sql::Filled(question.sql, places), {}})) {
@@ -245,7 +246,7 @@ Finding Unseen(const std::string& user, bool triggers, bool keys, const std::str
   return note;
 }
 
-// Temporary tables are not in the catalogue.
+// Finds temporary tables that hide tables of the outbox. The catalogue does not list temporary tables.
 void FindTemporary(sql::Statements& db, const sql::Tables& t, std::vector<Finding>& findings) {
   for (const std::string& table : {t.event, t.retry, t.dead, t.relay, t.shard, t.meta}) try {
       const sql::Rows made = db.Run({"show create table " + table, {}});

@@ -1,5 +1,6 @@
-// Finds in the server's catalogue what breaks a promise of the relay, or may break one: things that somebody has added
-// to the tables, how the tables are stored, and what this user cannot see. What migrate creates is not a finding.
+// Finds in the server's catalogue everything that breaks a promise of the relay, or may break one: objects that
+// somebody has added to the tables, how the tables are stored, and what this user cannot see. Objects that migrate
+// creates are not findings.
 #pragma once
 
 #include <string>
@@ -18,14 +19,15 @@ std::vector<Finding> FindViews(sql::Statements& db, const sql::Tables& tables);
 // Finds rows that no read reaches, because their ids are below the first id that is read.
 std::vector<Finding> FindLowIds(sql::Statements& db, const sql::Tables& tables);
 
-// Errors: throws OUTBOX_BAD_CONFIG with the first finding of the two functions above.
+// Checks that FindViews() and FindLowIds() find nothing. Errors: throws OUTBOX_BAD_CONFIG with the first finding.
 void RequireAllRows(sql::Statements& db, const sql::Tables& tables);
 
-// Finds everything else. `user` is the user of the session in the form of a grant.
+// Finds everything that FindViews() and FindLowIds() do not check. `user` is the user of the session in the form of a
+// grant.
 std::vector<Finding> FindOthers(Client& db, const sql::Tables& tables, const std::string& user);
 
-// Returns SQL that corrects an outbox whose id has another type, such as a UUID: that column is renamed to event_id or
-// old_id.
+// Returns SQL that corrects an outbox whose id has another type, such as a UUID: it renames that column to event_id or
+// old_id, and adds a new id.
 std::string FixWrongId(sql::Statements& db, const sql::Tables& tables, const std::string& type, bool becomes_event_id);
 
 }  // namespace outbox::mysql

@@ -9,7 +9,7 @@ namespace {
 constexpr const char* kToken = "(select token from {shard} where shard = [shard] and owner is not null)";
 constexpr const char* kShape = "(select m.shards * 4[unwritable] + exists (select 1 from {retry}) from {meta} m)";
 // This term is left out if each row has its own copy of kShape, because a subquery with a variable is executed again
-// for each row. It is not needed there: if there are rows, the table can be written.
+// for each row. It is not needed in such an answer: if there are rows, the table can be written.
 constexpr const char* kUnwritable = " + 2 * (not [writable])";
 
 constexpr const char* kAboutRow = R"(
@@ -23,16 +23,16 @@ constexpr const char* kWritable = "(@@global.read_only in ('0', 'OFF'))";
 constexpr const char* kOurs =
     "([shards] = 1 or mod(crc32(coalesce(cast(e.aggregate_id as binary), cast(e.id as binary))), [shards]) = [shard])";
 
-// True if the row may have failed. The id of the last failure is looked up once for all rows. Rows behind it need no
-// lookup of their own.
+// True if the row may have failed. The id of the last failure is looked up once for all rows. Rows with higher ids need
+// no lookup of their own.
 constexpr const char* kFailed = "(e.id <= (select coalesce(max(f.row_id), 0) from {retry} f))";
 
 // True if the row may be sent: it belongs to the shard, is not waiting for its own next attempt, and is not queued
 // behind an earlier event of its key (kBehind). A failure whose row somebody has deleted by hand holds back no other
-// event, and neither does an undeletable event. Comparisons of text columns ignore trailing spaces and, if the
-// application created its table that way, case. Keys are different if any byte of what is sent is different, and those
-// need not be the bytes that the table stores. The subqueries return single values and never use "exists", because
-// MariaDB would then build a table of all failures, or of all rows.
+// event, and neither does an undeletable event. Two keys are different if the bytes that are sent differ, and these
+// need not be the bytes that the table stores. So the keys are compared as bytes: comparisons of text columns ignore
+// trailing spaces and, if the application created its table that way, case. The subqueries return single values and
+// never use "exists", because MariaDB would then build a table of all failures, or of all rows.
 constexpr const char* kMayGo = R"(([ours]
   and (not [failed] or (select 1 from {retry} r where r.row_id = e.id and r.event_id = e.event_id
        and (r.next_try is null or r.next_try > sysdate(6))) is null)
@@ -47,7 +47,7 @@ constexpr const char* kBehind = R"((select 1 from {retry} r force index (key_has
        and cast(r.aggregate_id as binary) = cast(convert(e.aggregate_id using utf8mb4) as binary)
        and (select h.event_id from {event} h where h.id = r.row_id) = r.event_id limit 1))";
 
-// At least 1 for a row that has failed, even if an operator has reset the counter to 0.
+// The number of attempts of a row: at least 1 if the row has failed, even if an operator has reset the counter to 0.
 constexpr const char* kAttemptsOf =
     "coalesce((select greatest(r.attempts, 1) from {retry} r where r.row_id = e.id and r.event_id = e.event_id), 0)";
 
@@ -92,10 +92,9 @@ constexpr const char* kByIds = R"(
 select 2, e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, e.payload, e.headers, e.created_at, [attempts][captured]
 from {event} e where e.id in ([ids]) order by e.id)";
 
-// Fewer ranges than this are looked up one by one, wherever they lie.
+// Number of ranges below which each range is looked up by itself, wherever the ranges lie.
 constexpr std::size_t kFewRanges = 50;
-// If the ranges, with the ids between them, contain fewer ids per range than this on average, all of these ids are
-// read.
+// Average number of ids per range, counted with the ids between the ranges, below which all of these ids are read.
 constexpr long long kNear = 64;
 
 std::string Within(const std::vector<IdRange>& ranges) {
@@ -110,7 +109,8 @@ std::string Within(const std::vector<IdRange>& ranges) {
   return "(e.id in (" + singles + ")" + spans + ")";
 }
 
-// Fills in the captured columns. This comes last, because the name of a column may look like any other placeholder.
+// Fills in the captured columns. This replacement comes last, because the name of a column may look like any other
+// placeholder.
 std::string WithCaptured(const std::string& sql, const Captured& captured, const std::string& before = "",
                          const char* behind = "") {
   if (captured.empty()) return sql::Fill(sql, {{"[captured]", ""}, {"[nulls]", ""}});

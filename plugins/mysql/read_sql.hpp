@@ -1,5 +1,5 @@
-// The statements of ReserveNewEvents. `captured` holds the SQL expressions for the columns of captured rows, with the
-// alias e. They are the last columns of each row that contains an event.
+// The SQL of ReserveNewEvents. The parameter `captured` holds an SQL expression, with the alias e, for each column of a
+// captured row. These expressions are the last columns of each row of an answer that contains an event.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@
 
 namespace outbox::mysql {
 
-// What a row of the answer is. The first column of each row holds this number. kAbout comes first, then the rows at or
-// below the cursor, then the failures that are due, then the rows above the cursor in ascending order.
+// The kind of a row of the answer, which is the first column of the row. The rows come in this order: kAbout, the rows
+// at or below the cursor, the failures that are due, the rows above the cursor in ascending order.
 enum Kind : int {
   // The state that the read found: the token of the shard (NULL = not leased), and the sum of four times the number of
   // shards, 2 if nothing can be written (then there are no new rows), and 1 if there are failed events.
@@ -24,48 +24,49 @@ enum Kind : int {
   kRow,
   // A row that must not be sent, because it belongs to another shard or has to wait.
   kThere,
-  // A failure that is due. kCreated holds the time since which it has been due, and kAttempts whether its row may be
-  // sent.
+  // A failure that is due. kCreated holds the time since which it has been due, and kAttempts is 1 if its row may be
+  // sent, otherwise 0.
   kDue,
 };
 enum Column : unsigned { kKind, kId, kEventId, kKey, kType, kTopic, kPayload, kHeaders, kCreated, kAttempts };
-// The places of the columns of kAbout. They are numbers in columns of numbers, because in a union a text of the relay
-// and a text of the application may have no common collation.
+// The places of the two columns of kAbout: the token, and the sum. Both are numbers in columns of numbers, because in a
+// union a text of the relay and a text of the application may have no common collation.
 struct AboutColumns {
   unsigned token, shape;
 };
 constexpr AboutColumns kInRowAbout{kId, kAttempts};
-// If new rows are read alone, each of them has these columns behind its own.
+// The places of the same two columns if new rows are read alone. They then follow the other columns of each row.
 constexpr AboutColumns kInEachRow{kAttempts + 1, kAttempts + 2};
-// The column behind them, if ids are missing: whether the row of one of these ids is there.
+// The place of the next column, which exists if ids are missing: 1 if the row of one of these ids exists, otherwise 0.
 constexpr unsigned kAnyLate = kAttempts + 3;
 
 // The failure that was checked last, in the order in which failures fall due.
 struct DuePosition {
-  std::string time = "1970-01-01 00:00:01";  // in the form in which the server shows it
+  std::string time = "1970-01-01 00:00:01";  // the time in the form in which the server shows it
   long long row = 0;
 };
 
-// What one statement is to read.
+// The rows that one statement is to read.
 struct ReadWish {
   std::uint32_t shard = 0, shards = 1;
-  // Check failures. If false, every row of the shard may be sent.
+  // True if failures are checked. If false, every row of the shard may be sent.
   bool troubled = false;
-  // Read new rows even if the server reports that it is read-only.
+  // True if new rows are read even if the server reports that it is read-only.
   bool writes_anyway = false;
   long long cursor = 0;
   // Maximum number of rows above the cursor.
   std::int64_t rows = 0;
   // The missing ids at or below the cursor.
   std::vector<IdRange> missing;
-  // Read only new rows, without kAbout, because both servers store the rows of a union in a temporary table before they
-  // send them. If there are no new rows, the answer is empty and does not contain the state either. REQUIRES: troubled
-  // is false.
+  // True if the query reads only the new rows and omits the row of the state (kAbout), because both servers materialise
+  // a UNION in a temporary table before they send it. If there are no new rows, the result is empty, so the state is
+  // unknown. REQUIRES: troubled is false.
   bool alone = false;
   DuePosition due = {};
   // Maximum number of failures to check.
   std::int64_t failures = 0;
-  // For a step of a rescan: read rows up to this id, and none that has failed; 0 = an ordinary read.
+  // The highest id that a step of a rescan reads; the step reads no row that has failed. 0 = an ordinary read, not a
+  // rescan.
   long long upto = 0;
 };
 
@@ -79,8 +80,8 @@ using Captured = std::vector<std::string>;
 // Returns SQL for whole rows with these ids, in ascending order.
 [[nodiscard]] std::string ByIdsSql(const sql::Tables& tables, std::span<const long long> ids, bool troubled,
                                    const Captured& captured);
-// Returns SQL for a dirty read. It finds the first row that exists in each range. If the ranges lie close together, it
-// also finds other rows.
+// Returns SQL for a dirty read that finds the first row that exists in each range. If the ranges lie close together,
+// the read also finds other rows.
 [[nodiscard]] std::string FirstOfEachSql(const sql::Tables& tables, std::span<const IdRange> ranges);
 // Returns SQL for the id of the last row of the table.
 [[nodiscard]] std::string LastSql(const sql::Tables& tables);

@@ -87,8 +87,8 @@ void Reader::Look(Visibility& gaps) {
   }
 }
 
-// While other relays deliver a backlog and delete its rows, more ids are missing than Visibility can keep apart. Ids
-// that were drawn long ago are forgotten sooner.
+// While other relays deliver a backlog and delete its rows, more ids are missing than Visibility can keep apart. With
+// the last id of the table, Visibility forgets ids that were drawn long ago sooner.
 void Reader::LearnTaken(Visibility& gaps) {
   if (!gaps.WantsTaken(Visibility::Clock::now())) return;
   const std::vector<long long> last = client_.ReadDirty(LastSql(tables_));
@@ -96,7 +96,7 @@ void Reader::LearnTaken(Visibility& gaps) {
 }
 
 std::int64_t Reader::Wanted(const Shard& shard, const ReserveRequest& request, const BatchBuilder& batch) {
-  // One row more than fits, so that the batch itself finds out whether there are more.
+  // The read asks for one row more than fits, so that the batch itself detects whether there are more rows.
   const std::int64_t by_count = shard.stretch.For(
       static_cast<std::int64_t>(request.limit()) + 1 - static_cast<std::int64_t>(batch.size()), kMaxRows);
   const std::uint64_t room = request.max_bytes() - std::min<std::uint64_t>(batch.bytes(), request.max_bytes());
@@ -106,7 +106,7 @@ std::int64_t Reader::Wanted(const Shard& shard, const ReserveRequest& request, c
   return std::min({shard.page, by_count, by_bytes});
 }
 
-// Returns nothing if the batch is practically full.
+// Returns the rows that the next statement is to read, or nothing if the batch is practically full.
 std::optional<ReadWish> Reader::NextWish(const Call& call, const ReserveRequest& request, Shard& shard,
                                          const BatchBuilder& batch) {
   if (shard.gaps.empty()) shard.ranges = kMaxRanges;
@@ -122,8 +122,8 @@ std::optional<ReadWish> Reader::NextWish(const Call& call, const ReserveRequest&
   wish.due = shard.due.at;
   if (shard.troubled) wish.failures = static_cast<std::int64_t>(shard.due.shares.ForRetries(request));
   if (std::exchange(shard.late_only, false)) wish.rows = wish.failures = 0;
-  // New rows are not read alone if ranges of missing ids are joined. Between these ranges lie other ids, whose rows are
-  // outstanding and would look like late rows.
+  // New rows are not read alone if ranges of missing ids are joined. Other ids lie between such ranges, and their rows
+  // are outstanding and would look like late rows.
   wish.alone =
       std::exchange(shard.behind, false) && wish.rows > 0 && shard.gaps.size() <= shard.ranges && !wish.troubled;
   return wish;
@@ -153,8 +153,8 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
 // Adds late rows and failures that are due. Returns nothing if new rows come next.
 std::optional<Reader::Next> Reader::AddWhatComesFirst(const ReserveRequest& request, Shard& shard, Page& page,
                                                       bool settled, BatchBuilder& batch) {
-  // All of these rows belong to other shards, have to wait, or are outstanding. Such a row is met once, unless it lies
-  // between missing ids whose ranges were joined, so fewer ranges are joined from now on.
+  // All late rows of this page belong to other shards, have to wait, or are outstanding. Such a row is read only once,
+  // unless it lies between missing ids whose ranges were joined, so fewer ranges are joined from now on.
   if (page.late.empty() && page.late_seen >= kMaxLate) shard.ranges = kManyRanges;
   const bool with_due = page.late.empty() && !page.asked_wrong && !client_.given_up() && page.late_seen < kMaxLate;
   if (with_due) AddDue(request, shard, page, batch);
@@ -173,8 +173,8 @@ std::optional<Reader::Next> Reader::AddWhatComesFirst(const ReserveRequest& requ
 Reader::Next Reader::Advance(const ReadWish& wish, const ReserveRequest& request, Shard& shard, const Page& page,
                              BatchBuilder& batch) {
   if (!page.full && page.rows < wish.rows) {
-    // The next read begins again with the failure that fell due first, because it may have been queued behind another
-    // one until now.
+    // The next read begins again with the failure that fell due first, because that failure may have been queued behind
+    // another one until now.
     if (!shard.troubled || shard.due.all)
       shard.due = {.shares = shard.due.shares};
     else
@@ -247,14 +247,14 @@ void Reader::PassOver(long long id, Shard& shard) {
   shard.cursor = id;
 }
 
-// MariaDB creates a snapshot while other transactions commit. The snapshot may therefore show a transaction and miss the
-// one that committed before it, even if the later one had waited for a lock of the earlier one. A statement that begins
-// after the first one has been read shows both. So the rows of the first statement are sent only up to the lowest id
-// whose row has appeared meanwhile, and the next read returns the rest.
+// MariaDB creates a snapshot while other transactions commit. The snapshot may therefore show a transaction and miss
+// one that committed before it, even if the later transaction had waited for a lock of the earlier one. A statement
+// that begins after the first statement has been read shows both transactions. So the rows of the first statement are
+// sent only up to the lowest id whose row has appeared meanwhile, and the next read returns the rest.
 bool Reader::Settle(const Call& call, const ReserveRequest& request, Shard& shard, Page& page, BatchBuilder& batch) {
   if (!client_.server().is_mariadb || (page.late.empty() && page.unsure.empty())) return true;
   if (client_.given_up()) {
-    // After this number of rows, the rest of the answer is short enough to pass over.
+    // With this number of rows, the rest of the answer is short enough to pass over.
     shard.page = std::max<std::int64_t>(1, page.rows - 1);
     if (!page.unsure.empty()) batch.Truncate(page.unsure.front().before);
     return false;
@@ -309,7 +309,7 @@ long long Reader::LowestThatTurnedUp(const Call& call, const ReserveRequest& req
       lowest = std::min(lowest, id);
     return true;
   });
-  // The answer was cut off, so not all rows were seen. The next attempt asks for fewer ids.
+  // The answer was cut off, so not all rows were seen. The next attempt joins fewer ranges.
   if (seen >= kMaxLate) {
     shard.ranges = kManyRanges;
     lowest = 0;
@@ -325,15 +325,15 @@ bool Reader::TakeAbout(const Fetched& row, AboutColumns at, const Call& call, Sh
   troubled_ = troubled;
   page.known = true;
   page.read_only = row.Number(at.shape) / 2 % 2 != 0;
-  // A statement that checks failures is right as well if there are none; it is only slower.
+  // A statement that checks failures is also correct if there are none; it is only slower.
   page.asked_wrong = shards != shard.shards || (troubled && !shard.troubled);
   shard.shards = shards;
   shard.troubled = troubled;
   return !page.asked_wrong && !page.read_only;
 }
 
-// Users with certain privileges can write to a server that is read-only. Each version shows these privileges in its own
-// way, so a write that changes nothing is tried instead.
+// Checks that the user can write although the server is read-only, as users with certain privileges can. Each version
+// shows these privileges in its own way, so a write that changes nothing is tried instead.
 void Reader::RequireRight() {
   client_.Execute(tables_.In("delete from {event} where 1 = 0"));
   writes_anyway_ = true;
@@ -352,7 +352,8 @@ bool Reader::AddByIds(std::span<const long long> ids, std::uint64_t most_bytes, 
   return room && !client_.given_up();
 }
 
-// Adds the failures that are due. Those that do not fit are returned after all others have been checked.
+// Adds the failures that are due. Failures that do not fit into the batch are returned after all others have been
+// checked.
 void Reader::AddDue(const ReserveRequest& request, Shard& shard, Page& page, BatchBuilder& batch) {
   Due& due = shard.due;
   const bool room = page.due.empty() || AddByIds(page.due, request.max_bytes() / 2, shard, batch);

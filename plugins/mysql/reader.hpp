@@ -1,5 +1,5 @@
-// ReserveNewEvents on MySQL and MariaDB. A read is one statement and so one snapshot (see Visibility), and its rows are
-// taken one at a time.
+// Implements ReserveNewEvents on MySQL and MariaDB. A read is one statement and so one snapshot (see Visibility), and
+// its rows are taken one at a time.
 #pragma once
 
 #include <atomic>
@@ -21,15 +21,15 @@
 
 namespace outbox::mysql {
 
-// Reads the shards of a session. Owned by the adapter. Thread: the thread of the session.
+// Reads shards for one session. The adapter owns the object. Thread: the thread of the session.
 class Reader {
  public:
-  // `troubled` shows the sessions that confirm whether there are failed events. The reader updates it. REQUIRES: all
+  // `troubled` is true if there are failed events. The reader updates it for the sessions that confirm. REQUIRES: all
   // arguments outlive this object.
   Reader(Client& client, const sql::Tables& tables, std::atomic<bool>& troubled)
       : client_(client), tables_(tables), troubled_(troubled) {}
-  // Sets how the columns of captured rows are read, and their types. REQUIRES: it is called before the first read of
-  // captured rows.
+  // Sets the SQL expressions that read the columns of captured rows, and the types of these columns. REQUIRES: it is
+  // called before the first read of captured rows.
   void Capture(Captured captured, std::vector<MappedType> types);
   void Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch);
 
@@ -37,64 +37,65 @@ class Reader {
   // Progress of a pass through the failures that are due.
   struct Due {
     DuePosition at{};
-    bool all = false;   // all failures that are due were checked
-    bool left = false;  // the batch had no room for some of them
+    bool all = false;   // true if all failures that are due were checked
+    bool left = false;  // true if the batch had no room for some of them
     Shares shares{};
   };
-  // A rescan beside the normal reading; end = 0 while there is none.
+  // Progress of a rescan, which runs beside the normal reading. `end` is 0 while there is no rescan.
   struct Rescan {
     long long cursor = 0, end = 0;
     Visibility missing{};        // the ids that were missing when the last step was done
     std::set<long long> seen{};  // rows that the rescan has returned since ids began to be missing
     sql::ScanEstimate stretch{};
   };
-  // How far a shard has been read. It is lost with the session, and the shard is then read from its oldest row.
+  // The position up to which a shard has been read. It is lost with the session, and the shard is then read from its
+  // oldest row.
   struct Shard {
     std::uint64_t token = 0;
-    long long cursor = 0;      // the last row that was read
+    long long cursor = 0;      // id of the last row that was read
     Visibility gaps;           // the missing ids up to the cursor
     std::size_t ranges = 0;    // maximum number of ranges of missing ids in one statement
-    bool behind = false;       // the last read returned all rows that it asked for, so there may be more
-    bool troubled = false;     // there were failed events at the last read
+    bool behind = false;       // true if the last read returned all rows that it asked for, so that there may be more
+    bool troubled = false;     // true if there were failed events at the last read
     std::uint32_t shards = 1;  // number of shards at the last read
     std::int64_t page = 64;    // number of rows to ask for; grows while pages are full and small
     sql::ScanEstimate stretch{};
     std::size_t row_bytes = 1;  // average size of the rows of the last page, in bytes
-    // The next read asks for late rows only, because the rows behind them were too large to pass over.
+    // True if the next read asks only for late rows, because the rows behind them were too large to pass over.
     bool late_only = false;
     Due due{};
     Rescan rescan{};
   };
   // Maximum number of rows that one statement examines.
   static constexpr std::int64_t kMaxRows = 20'000;
-  // Maximum number of ranges of missing ids in one statement. The second one applies if too many rows lie between
-  // ranges that were joined.
+  // Maximum number of ranges of missing ids in one statement. kManyRanges applies if too many rows lie between ranges
+  // that were joined.
   static constexpr std::size_t kMaxRanges = 200, kManyRanges = 10'000;
   enum class Next { kDone, kAgain };
   // A row that was read above a missing id.
   struct Unsure {
     long long id = 0;
-    std::size_t before = 0;  // number of events in the batch before it was added
+    std::size_t before = 0;  // number of events in the batch before the row was added
   };
-  // What one statement has returned so far.
+  // The part of an answer that has arrived so far.
   struct Page {
     std::vector<long long> late, due;
     std::size_t late_seen = 0;
-    std::int64_t failures = 0, failures_seen = 0;  // number of failures to check, and of those that were checked
+    std::int64_t failures = 0, failures_seen = 0;  // number of failures to check, and number of checked failures
     std::vector<Unsure> unsure;                    // on MariaDB: rows that the cursor has not passed yet, ascending
     std::int64_t rows = 0, ours = 0;
     std::size_t bytes = 0;
-    bool known = false;        // the state of the read (kAbout) is known
-    bool asked_wrong = false;  // it shows that another statement is needed
-    bool read_only = false;    // it shows that delivered events could not be confirmed
-    bool full = false;         // the batch accepted no further event
+    bool known = false;        // true if the state of the read (kAbout) is known
+    bool asked_wrong = false;  // true if the state shows that another statement is needed
+    bool read_only = false;    // true if the state shows that delivered events could not be confirmed
+    bool full = false;         // true if the batch accepted no further event
   };
 
-  // Makes dirty reads of the missing ids for which one is due.
+  // Makes dirty reads of those missing ids for which a dirty read is due.
   void Look(Visibility& gaps);
-  // Finds out the last id that exists by now, unless that was done a moment ago.
+  // Reads the last id of the table with a dirty read, unless that was done a moment ago.
   void LearnTaken(Visibility& gaps);
-  // Returns the number of rows to ask for; 0 = the batch is practically full.
+  // Returns the number of rows to ask for; 0 means that the batch is practically full.
   [[nodiscard]] static std::int64_t Wanted(const Shard& shard, const ReserveRequest& request,
                                            const BatchBuilder& batch);
   [[nodiscard]] std::optional<ReadWish> NextWish(const Call& call, const ReserveRequest& request, Shard& shard,
@@ -105,26 +106,27 @@ class Reader {
   Next Advance(const ReadWish& wish, const ReserveRequest& request, Shard& shard, const Page& page,
                BatchBuilder& batch);
   static Next MoreWaits(BatchBuilder& batch);
-  // Returns false if no further row is to be read.
+  // Processes one row of the answer. Returns false if no further row is to be read.
   bool TakeRow(const Fetched& row, const Call& call, const ReserveRequest& request, Shard& shard, Page& page,
                BatchBuilder& batch);
   bool TakeAbout(const Fetched& row, AboutColumns at, const Call& call, Shard& shard, Page& page);
   static void PassOver(long long id, Shard& shard);
   void RequireRight();
-  // Returns false if the batch accepts no further event.
+  // Adds the event of the row to the batch. Returns false if the batch accepts no further event.
   [[nodiscard]] bool AddRow(const Fetched& row, BatchBuilder& batch);
-  // On MariaDB: checks after a read whether its rows may be sent. Returns false if some of them must not be sent yet.
+  // Checks on MariaDB, after a read, whether the rows of that read may be sent. Returns false if some of them must not
+  // be sent yet.
   bool Settle(const Call& call, const ReserveRequest& request, Shard& shard, Page& page, BatchBuilder& batch);
   [[nodiscard]] static Visibility MissingAfter(const Page& page, const Shard& shard);
-  // Returns the lowest id that was missing when `page` was read and whose row is there now. Ids whose rows cannot
-  // appear any more are removed from `missing`.
+  // Returns the lowest id that was missing when `page` was read and whose row exists now. Removes from `missing` the
+  // ids whose rows cannot appear any more.
   [[nodiscard]] long long LowestThatTurnedUp(const Call& call, const ReserveRequest& request, Shard& shard,
                                              const Page& page, Visibility& missing);
   // Adds the rows with these ids. Returns false if the batch had no room for all of them.
   bool AddByIds(std::span<const long long> ids, std::uint64_t most_bytes, Shard& shard, BatchBuilder& batch);
   void AddDue(const ReserveRequest& request, Shard& shard, Page& page, BatchBuilder& batch);
   void TakeStep(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
-  // On MariaDB: returns true if the row of one of the missing ids has appeared since the step was read.
+  // Returns true on MariaDB if the row of one of the missing ids has appeared since the step was read.
   bool TurnedUp(const ReserveRequest& request, const Shard& shard, ReadWish wish, const Page& page, long long last);
   Next AddLate(std::vector<long long> ids, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
 
@@ -134,11 +136,11 @@ class Reader {
   std::map<std::uint32_t, Shard> shards_;
   Captured captured_;
   std::vector<MappedType> types_;
-  // The user may write although the server is read-only. This holds for the call under way.
+  // True if the user can write although the server is read-only. The value is that of the current call.
   bool writes_anyway_ = false;
 };
 
-// Returns the event of a row whose columns are those of read_sql.hpp. It points into the row.
+// Returns the event of a row whose columns are those of read_sql.hpp. The event points into the row.
 [[nodiscard]] Event EventAt(const Fetched& row);
 
 }  // namespace outbox::mysql

@@ -5,8 +5,8 @@
 
 namespace outbox::mysql {
 
-// Performs one step of a rescan. Like every read, it also looks for late rows below its own rows, because a later row
-// of the same key may be among its own.
+// Performs one step of a rescan. Like every read, the step also looks for late rows below its own rows, because a later
+// row of the same key may be among its own rows.
 void Reader::TakeStep(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch) {
   Rescan& rescan = shard.rescan;
   if (rescan.end == 0) rescan = {0, std::max(shard.cursor, 1LL), shard.gaps, {}, rescan.stretch};
@@ -63,7 +63,8 @@ void Reader::TakeStep(const Call& call, const ReserveRequest& request, Shard& sh
   rescan.end = 0;
 }
 
-// A row that the step has read itself does not count, even if its id was missing before.
+// Returns true if a row has appeared that the step has not read itself. A row that the step has read does not count,
+// even if its id was missing before.
 bool Reader::TurnedUp(const ReserveRequest& request, const Shard& shard, ReadWish wish, const Page& page,
                       long long last) {
   wish.missing.clear();

@@ -33,8 +33,8 @@ constexpr sql::MigrationDialect kMigration{
     .other_owner = "not outbox <=> '[name]'",
 };
 
-// A procedure and not a function, because a function needs a privilege that few users have if the server writes a
-// binary log.
+// The emit routine is a procedure and not a function, because a function needs a privilege that few users have if the
+// server writes a binary log.
 constexpr const char* kEmit = R"(create procedure [emit] (in topic varchar(249), in aggregate_id varchar(255),
     in event_type varchar(255), in payload longblob, in headers json)
   modifies sql data
@@ -45,8 +45,8 @@ std::vector<std::string> Emit(const sql::Tables& t, const std::string& payload) 
   return {"drop procedure if exists " + t.emit, t.In(sql::Fill(kEmit, {{"[emit]", t.emit}, {"[payload]", payload}}))};
 }
 
-// Runs a statement at the end of a scope. Its errors are ignored: if the connection is lost, what the statement would
-// undo is lost as well.
+// Runs a statement at the end of a scope. Its errors are ignored: if the connection is lost, the setting or lock that
+// the statement would undo is lost as well.
 class AtEnd {
  public:
   AtEnd(Client& client, const char* sql) : client_(client), sql_(sql) {}
@@ -114,14 +114,14 @@ void Upgrading(const sql::Tables& t, const sql::Table& table, std::vector<std::s
 }
 
 // The tables of version 1 held texts of up to 255 characters, and the key was in an index, into which no wider column
-// fits. This is one statement, because the index must be dropped before the column can become wider.
+// fits. All changes are one statement, because the index must be dropped before the column can become wider.
 constexpr const char* kHashKeys = R"(alter table {retry} drop index aggregate_id, modify event_id varchar(255) not null,
   modify aggregate_id longtext, add column key_hash [hash], add index key_hash (key_hash, row_id))";
 constexpr const char* kWidenDead = R"(alter table {dead} modify event_id varchar(255) not null,
   modify topic longtext not null, modify aggregate_id longtext, modify event_type longtext not null)";
 
-// Returns the steps that widen the columns of version 1, and enters their results into `found`, so that no other step
-// adds them again.
+// Returns the steps that widen the columns of version 1, and adds the results of these steps to `found`, so that no
+// other step adds them again.
 std::vector<sql::Step> Widening(const sql::Tables& t, sql::FoundTables& found) {
   const auto retry = found.find(t.prefix + "_retry");
   if (retry == found.end() || retry->second.columns.contains("key_hash")) return {};
@@ -134,7 +134,7 @@ std::vector<sql::Step> Widening(const sql::Tables& t, sql::FoundTables& found) {
   return steps;
 }
 
-// Adds the same steps to a script.
+// Adds to a script the steps that widen the columns of version 1.
 void Widening(const sql::Tables& t, std::vector<std::string>& statements) {
   const std::string varchar = " and data_type = 'varchar')";
   const auto is_varchar = [&](const std::string& table, const std::string& column) {
@@ -146,7 +146,8 @@ void Widening(const sql::Tables& t, std::vector<std::string>& statements) {
   statements.push_back(Conditional(is_varchar("_dead", "topic"), t.In(kWidenDead)));
 }
 
-// The query compares schema and table with constants. For anything else MariaDB would open every table of the server.
+// The query compares schema and table with constants. For any other expression MariaDB would open every table of the
+// server.
 sql::Statement AskCatalogue(const sql::Tables& t, const std::vector<std::string>& names) {
   std::string list;
   for (const std::string& name : names) list += (list.empty() ? "" : ", ") + Text(name);
@@ -251,7 +252,7 @@ std::string PrintSchema(const sql::Tables& t, const SchemaOptions& options, cons
   if (!t.captured)
     for (std::string& sql : Emit(t, "payload")) script.push_back(std::move(sql));
   const std::string database = t.schema.empty() ? "" : "create database if not exists `" + t.schema + "`;\n";
-  // This part is not passed through Filled(), because the name of a column may look like a placeholder.
+  // The capture part is not passed through Filled(), because the name of a column may look like a placeholder.
   const std::string capture = t.captured ? sql::Script(Capturing(t, copies, look, types)) : "";
   return database + sql::Filled(t, options, sql::Script(script)) + capture +
          sql::Filled(t, options, sql::Script({sql::RecordVersion(kMigration)}));
@@ -259,9 +260,9 @@ std::string PrintSchema(const sql::Tables& t, const SchemaOptions& options, cons
 
 namespace {
 
-// Returns the steps that create or replace the procedure, or none if it exists in the expected form. It is not replaced
-// without need: every open transaction that has called it locks it, and it is missing for a moment while it is
-// replaced.
+// Returns the steps that create or replace the emit procedure, or none if it exists in the expected form. The procedure
+// is not replaced without need: every open transaction that has called it locks it, and it is missing for a moment
+// while it is replaced.
 std::vector<sql::Step> EmitSteps(Client& client, const sql::Tables& t) {
   const std::vector<std::string> sql = Emit(t, PayloadFromBlob(client, t));
   const sql::Rows is = client.Run({RoutineSql(t, t.prefix + "_emit"), {}});
@@ -269,8 +270,8 @@ std::vector<sql::Step> EmitSteps(Client& client, const sql::Tables& t) {
   return {{(is.empty() ? "create" : "replace") + (" procedure " + t.prefix) + "_emit", {sql[0]}}, {"", {sql[1]}}};
 }
 
-// The trigger and the procedures belong to the same user, so all of them are replaced if one of them has to be. The
-// trigger comes last.
+// Returns the steps that create or replace the trigger and its procedures. All of them belong to the same user, so all
+// are replaced if one of them has to be. The trigger comes last.
 std::vector<sql::Step> CaptureSteps(Client& client, const sql::Tables& t, const SourceLook& look,
                                     const std::vector<MappedType>& types) {
   bool right = IsRight(client, t, look, types) && FindOwnerRights(client, t).empty();
@@ -331,12 +332,12 @@ class Migration final : public sql::Migration {
     return t_.captured ? CaptureSteps(client_, t_, look_, types_) : EmitSteps(client_, t_);
   }
 
-  // Each statement commits by itself, as every change of a table does in MySQL. If the migration is interrupted,
-  // another run finishes it.
+  // Runs statements that change the schema. Each change of a table commits by itself in MySQL. If the migration is
+  // interrupted, another run finishes it.
   void Change(const std::vector<std::string>& together) override {
     if (together.size() == 1) {
-      // This is the shortest wait that the server supports. It must be short, because everybody who uses the table next
-      // waits behind a change that waits.
+      // One second is the shortest wait that the server supports. The wait must be short, because every later statement
+      // on the table waits behind a change that waits.
       (void)client_.Execute("set @outbox_wait = @@session.lock_wait_timeout, session lock_wait_timeout = 1");
       const AtEnd longer(client_, "set session lock_wait_timeout = @outbox_wait");
       std::optional<AtEnd> unlock;
@@ -345,6 +346,7 @@ class Migration final : public sql::Migration {
           timeout_, [&] { (void)client_.Execute(together.front()); }, [&] { return Blocker(client_); });
     } else {
       std::vector<sql::Statement> statements;
+      statements.reserve(together.size());
       for (const std::string& sql : together) statements.push_back({sql, {}});
       (void)client_.RunTogether(statements);
     }
@@ -352,7 +354,7 @@ class Migration final : public sql::Migration {
 
   Client& client_;
   const Millis timeout_;
-  SourceLook look_;  // describes the captured table, if there is one
+  SourceLook look_;  // the captured table, if there is one
   std::vector<MappedType> types_;
 };
 

@@ -6,7 +6,7 @@
 namespace outbox::mysql {
 namespace {
 
-// Maximum number of gaps. To keep more of them apart would cost more than to ask for the ids between them.
+// Maximum number of gaps. Keeping more gaps apart would cost more than asking for the ids between them.
 constexpr std::size_t kMaxGaps = 10'000;
 // Minimum time between two dirty reads of a range.
 constexpr auto kLookEvery = Visibility::kPatience / 3;
@@ -15,8 +15,8 @@ constexpr auto kLookEvery = Visibility::kPatience / 3;
 
 void Visibility::Missing(long long first, long long last) {
   if (gaps_.size() >= kMaxGaps) {
-    // The gaps of the older half become one. The rows in it that were seen keep it from being forgotten until they are
-    // delivered.
+    // The gaps of the older half become one gap. Rows within this gap that were already seen keep it from being
+    // forgotten until they are delivered.
     const auto middle = std::next(gaps_.begin(), static_cast<std::ptrdiff_t>(gaps_.size() / 2));
     const long long from = gaps_.begin()->first, to = std::prev(middle)->second.last;
     gaps_.erase(gaps_.begin(), middle);

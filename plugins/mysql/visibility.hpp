@@ -1,15 +1,15 @@
 // Keeps the missing ids of a shard: ids below the reading position for which no row was seen, so a row may still
 // appear.
 //
-// A row gets its id when it is inserted, and becomes visible when it is committed. So a row may appear below another
-// one that was read long ago (a late row). Each read asks for the missing ids in the same statement as for new rows,
-// and so in the same snapshot. Late rows are sent before new ones.
+// A row gets its id when it is inserted, and becomes visible when it is committed. So a row may appear below a row that
+// was read long ago (a late row). Each read asks for the missing ids in the same statement as for new rows, and so in
+// the same snapshot. Late rows are sent before new ones.
 //
-// A missing id is forgotten when no row can appear under it any more. No privilege is needed to find that out: a dirty
-// read shows, without a lock, what others have inserted and not committed. If two dirty reads some time apart find
-// nothing, the transaction was rolled back, or the id was never used. One dirty read is not enough, because a row is
-// inserted a moment later than its id is drawn. For ids that are known to have been drawn long before, one is enough.
-// Another relay that deletes the rows of its own shards leaves many such ids.
+// A missing id is forgotten when no row can appear under it any more. No privilege is needed to detect this: a dirty
+// read shows, without a lock, what other transactions have inserted and not committed. If two dirty reads some time
+// apart find nothing, the transaction was rolled back, or the id was never used. One dirty read is not enough, because
+// a row is inserted a moment later than its id is drawn. For ids that are known to have been drawn long before, one
+// dirty read is enough. Another relay that deletes the rows of its own shards leaves many such ids.
 //
 // A bulk insert draws all its ids in advance, and its first row stands for all of them. So if a dirty read finds a row,
 // the ids behind it in the same range stay missing as well.
@@ -31,7 +31,7 @@ struct IdRange {
   friend bool operator==(const IdRange&, const IdRange&) = default;
 };
 
-// Owned by the reader, one for each shard. Thread: the thread of the session.
+// The missing ids of one shard. The reader owns one object for each shard. Thread: the thread of the session.
 class Visibility {
  public:
   using Clock = std::chrono::steady_clock;
@@ -44,23 +44,24 @@ class Visibility {
   [[nodiscard]] std::size_t size() const { return gaps_.size(); }
   [[nodiscard]] bool AnyBelow(long long id) const { return !gaps_.empty() && gaps_.begin()->first < id; }
   void Clear() { *this = {}; }
-  // Adds ids that a read has passed over without finding rows. REQUIRES: they are above all ids that were added before.
+  // Adds ids that a read has passed over without finding rows. REQUIRES: these ids are above all ids that were added
+  // before.
   void Missing(long long first, long long last);
   // Removes an id, because its row was seen.
   void Seen(long long id);
   [[nodiscard]] bool Has(long long id) const;
 
-  // Returns all missing ids in at most `most` ranges. If there are more ranges, neighbours are joined, with the ids
-  // between them. Too many ids are never wrong; they only cost time.
+  // Returns all missing ids in at most `most` ranges. If there are more ranges, neighbouring ranges are joined,
+  // together with the ids between them. Superfluous ids are never wrong; they only cost time.
   [[nodiscard]] std::vector<IdRange> Cover(std::size_t most) const;
 
   // Returns the ranges for which a dirty read is due, at most `most` of them.
   [[nodiscard]] std::vector<IdRange> ToLookAt(std::size_t most, Time now) const;
-  // Records a dirty read of `range`, which ToLookAt() has returned. It began at `now`, and `first_seen` is the id of
-  // the first row that it found; 0 = none.
+  // Records a dirty read of `range`, which ToLookAt() has returned. The dirty read began at `now`, and `first_seen` is
+  // the id of the first row that it found; 0 = it found none.
   void Looked(const IdRange& range, long long first_seen, Time now);
-  // Records that ids up to this one had been drawn by `now`. WantsTaken() is true if the last such record is old enough
-  // for another one.
+  // Records that all ids up to `id` had been drawn by `now`. WantsTaken() returns true if the last such record is old
+  // enough for another one.
   void Taken(long long id, Time now);
   [[nodiscard]] bool WantsTaken(Time now) const;
 

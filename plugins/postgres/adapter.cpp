@@ -15,10 +15,10 @@
 namespace outbox::postgres {
 namespace {
 
-// A single statement: fenced, all or nothing, and complete once it has been sent, even if the relay is stopped at that
-// moment. Each row is looked up by its id from the list, and the list's data about it in a JSON object: a join of the
-// two would compare every pair, because sorts and hashes are disabled. "offset 0" prevents the planner from reversing
-// these look-ups.
+// Records failures in a single statement, which is fenced, all or nothing, and complete once it has been sent, even if
+// the relay is stopped at that moment. Each row is looked up by its id from the list, and the list's data about the row
+// in a JSON object: a join of the list and the table would compare every pair, because sorts and hashes are disabled.
+// "offset 0" prevents the planner from reversing these look-ups.
 constexpr const char* kFail = R"(
 with f as materialized (select cast(:failures as jsonb) as failures),
   asked as materialized (select cast(k as bigint) as id, f.failures -> k as failure,
@@ -72,8 +72,9 @@ select n.nspname from unnest(current_schemas(false)) with ordinality p (name, pl
   left join pg_class c on c.relnamespace = n.oid and c.relname = cast(:table as text)
 order by c.oid is null, p.place limit 1)";
 
-// A schema name that would end a literal, or look like a placeholder or a parameter in the relay's SQL, is not written
-// into statements. The session then finds the tables through its search path.
+// Returns true if the schema's name can be written into statements. That is not done with a name that would end a
+// literal, or look like a placeholder or a parameter in the relay's SQL. The session then finds the tables through its
+// search path.
 bool CanBeWritten(const std::string& schema) { return schema.find_first_of("'\":\\{}[]$") == std::string::npos; }
 
 sql::Tables Resolved(const sql::Tables& given, sql::Statements& db) {
@@ -111,8 +112,8 @@ Adapter::Adapter(const std::shared_ptr<Config>& config, Opened opened)
 
 Adapter::~Adapter() { session_.Leave(*client_); }
 
-// After a cancelled call the connection is in the middle of an answer. A new connection takes its place, and all that
-// depended on the old one is forgotten.
+// After a cancelled call the connection is in the middle of an answer. A new connection then replaces it, and
+// everything that depended on the old connection is forgotten.
 Client& Adapter::Borrowed() {
   if (client_->cancelled_before()) {
     reader_.reset();
@@ -190,7 +191,8 @@ bool Adapter::RecordFailures(std::span<const sql::FailedRow> rows) {
   return sql::ToNumber(fence.at(0)[0]) != 0;
 }
 
-// The first call begins to listen and returns true at once, because rows may have been committed before.
+// Waits for a notification. The first call begins to listen and returns true at once, because rows may have been
+// committed before.
 bool Adapter::Wait() {
   Client& db = Db();
   const auto now = std::chrono::steady_clock::now();

@@ -25,12 +25,12 @@ struct Config {
   // Returns the complete connection string, with the current values of the secrets.
   [[nodiscard]] std::string Connection() const { return CompleteConnection(connection_, secrets_); }
   sql::Tables tables;
-  RowPlaces places;  // shared by all sessions
+  RowPlaces places;  // the places of outstanding rows, shared by all sessions
 
  private:
   Config(std::map<std::string, std::string, std::less<>> options, const std::shared_ptr<const sql::Source>& captured,
          const Secrets& secrets);
-  const std::string connection_;  // as the operator wrote it, with secret marks
+  const std::string connection_;  // the connection string as the operator wrote it, with secret marks
   const Secrets secrets_;
 };
 
@@ -48,20 +48,20 @@ class Adapter : public sql::Adapter, public WakeUp {
   std::vector<outbox::Column> ColumnsOf(std::string_view table) override;
 
  private:
-  // An open session whose tables' schema is not known yet.
+  // An open session for which the schema of the tables is not known yet.
   struct Opened {
     Opened(const Config& config, Millis timeout);
     const std::string connection;  // the connection string
     std::unique_ptr<Client> client;
   };
-  // Determines the schema of the tables. Every statement then names it, so that neither a search path nor a temporary
-  // table can lead to another table.
+  // Determines the schema of the tables. Every statement then names the schema, so that neither a search path nor a
+  // temporary table can lead to another table.
   Adapter(const std::shared_ptr<Config>& config, Opened opened);
 
-  // Returns a session that the relay owns and in which no row is hidden. Errors: throws OUTBOX_BAD_CONFIG if there is
-  // none.
+  // Returns a session that the relay owns and in which no row is hidden. Errors: throws OUTBOX_BAD_CONFIG if rows are
+  // hidden or the session cannot be owned.
   Client& Db() override;
-  // Returns a session that others may share, so the caller must leave nothing behind in it.
+  // Returns a session that other clients may share, so the caller must leave no state behind in it.
   Client& Borrowed() override;
   [[nodiscard]] bool IgnoresCase() const override { return false; }
   void RequireAllRows() override;
@@ -81,12 +81,13 @@ class Adapter : public sql::Adapter, public WakeUp {
   const std::string connection_;  // the connection string of this session
   std::unique_ptr<Client> client_;
   SessionGuard session_;
-  // Read from the catalogue or prepared on first use, because a session must open even if there is no table yet.
+  // The following members are read from the catalogue or prepared on first use, because a session must open even if
+  // there is no table yet.
   std::optional<EventColumns> columns_;
   std::optional<sql::Dialect> listing_;
   std::unique_ptr<Reader> reader_;
   std::unique_ptr<Confirmation> confirmation_;
-  bool inserts_ = false;  // the statements of emit are prepared
+  bool inserts_ = false;  // true if the statements of emit are prepared
   bool listens_ = false;
   std::chrono::steady_clock::time_point heard_;  // time of the server's last answer to Wait
 };

@@ -1,4 +1,4 @@
-// One-dimensional arrays in libpq's binary format. They pass any number of values in one parameter.
+// One-dimensional arrays in libpq's binary format, with which one parameter passes any number of values.
 #pragma once
 
 #include <cstdint>

@@ -10,8 +10,8 @@ namespace {
 
 // The mapped columns as the catalogue describes them. `base` is the type beneath all domains, or '' if that is not a
 // built-in type; `kind_of` is an OUTBOX_COLUMN_... value. The copy of a column that holds neither times nor bytes has
-// the type text, which can represent every type. `unsettled`: the text that the trigger writes depends on settings of
-// the session.
+// the type text, which can represent every type. `unsettled` is true if the text that the trigger writes depends on
+// settings of the session.
 constexpr const char* kLook = R"(
   mapped (place, name, copy, role) as (values [mapped]),
   described as (
@@ -61,9 +61,9 @@ select cast(a.attname as text) from pg_attribute a where a.attrelid = [source] a
 order by a.attnum)";
 
 // The source of the trigger's function, in which `n` or `new` is the inserted row. Values whose types are not built in
-// are written by their output functions: a cast to text may call a function that anybody has defined, which would run
-// with the rights of this function's owner. char(n) is written that way, too, because a cast would remove its trailing
-// blanks.
+// are written by their output functions: a cast to text may call a function that anybody has defined, and that function
+// would run with the privileges of the owner of the trigger's function. char(n) is also written by its output function,
+// because a cast would remove its trailing blanks.
 constexpr const char* kMade = R"([look],
   level as (select c.relkind = 'p' or c.relispartition as each_row from pg_class c where c.oid = [source]),
   texts as (
@@ -108,7 +108,7 @@ constexpr const char* kRequire = R"(
     raise exception 'table [shown source], whose inserted rows are to be sent, is missing; correct "table" in the options';
   end if;
   if (select relkind not in ('r', 'p') from pg_class where oid = [source]) then
-    raise exception '[shown source] is no table: no trigger can copy its rows; name the table itself in "table" of the options';
+    raise exception '[shown source] is not a table: no trigger can copy its rows; name the table itself in "table" of the options';
   end if;
   if (select count(distinct relnamespace) from pg_class where oid in ([source], [event])) > 1 then
     raise exception '[shown source] and [name] are in different schemas; set "table" to SCHEMA.[shown source] in the options';
@@ -136,7 +136,7 @@ constexpr const char* kTrigger = R"(do $outbox$ declare wrong text; one record; 
       ', ' order by l.place) from look l join pg_attribute a on a.attrelid = [event] and cast(a.attname as text) = l.copy
     where l.first and format_type(a.atttypid, null) <> l.copy_type);
   if wrong is not null then
-    raise exception 'columns of [name] are not of the type that copies of [shown source] need: %; drop these copies from {event} and {dead} once the rows that wait are delivered, and run migrate again', wrong;
+    raise exception 'columns of [name] are not of the type that copies of [shown source] need: %; drop these copies from {event} and {dead} once the waiting rows are delivered, and run migrate again', wrong;
   end if;
   with [made] select * into one from made;
   execute format('create or replace function [function] () returns trigger language plpgsql security definer'
@@ -155,9 +155,9 @@ constexpr const char* kTrigger = R"(do $outbox$ declare wrong text; one record; 
 end $outbox$)";
 
 constexpr const char* kEnd = "drop trigger if exists \"[name]\" on {source}; drop function if exists [function] ();";
-// DROP TRIGGER holds its lock until the commit. So everything that is committed before the noted position is captured,
-// and nothing that is committed after it. A second run notes nothing, because rows that were inserted between the two
-// are not captured.
+// DROP TRIGGER holds its lock until the commit. So everything that is committed before the recorded position is
+// captured, and nothing that is committed after it. A second run records nothing, because rows that were inserted
+// between the two runs are not captured.
 constexpr const char* kNotedEnd = R"(do $outbox$ begin
   if exists (select 1 from pg_trigger where tgrelid = [source] and tgname = '[name]') then
     drop trigger "[name]" on {source};
@@ -237,7 +237,7 @@ std::string Escaped(std::string_view text, std::string_view open, std::string_vi
   return std::string(plain ? open : escaping) + inner + quote;
 }
 
-// Returns the text as an SQL literal, escaped in the same way.
+// Returns the text as an SQL literal, in which special characters are escaped with \x.
 std::string Literal(std::string_view text) { return Escaped(text, "'", "E'", "\\x", '\''); }
 
 std::string Mapped(const sql::Source& source) {
@@ -250,7 +250,8 @@ std::string Mapped(const sql::Source& source) {
   return rows;
 }
 
-// to_regclass fails for a user who lacks USAGE on the schema, which `check` has to report as a finding.
+// Returns SQL for the oid of the table. If the schema is known, the catalogue is queried, because to_regclass fails for
+// a user who lacks USAGE on the schema, which `check` has to report as a finding.
 std::string Oid(const sql::Tables& t, const std::string& table) {
   if (t.schema.empty()) return "to_regclass('" + t.Quote(table) + "')";
   return "(select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = '" + t.schema +

@@ -2,7 +2,7 @@
 // `migrate` query the catalogue for the types of the columns themselves, so that the same text can be printed as a
 // script.
 //
-// REQUIRES, for all functions here that take `tables`: it has a captured table.
+// REQUIRES for all functions here with a parameter `tables`: there is a captured table.
 #pragma once
 
 #include <string>
@@ -30,27 +30,28 @@ struct MappedType {
   std::int32_t scale = -1;
   bool small = false;  // true if a value has at most about a thousand characters
 };
-// Returns the types of the columns of the captured table or, if it does not exist, those of their copies.
+// Returns the types of the columns of the captured table or, if that table does not exist, those of their copies.
 [[nodiscard]] std::vector<MappedType> FindTypes(sql::Statements& db, const sql::Tables& tables);
-// Does the same. Errors: throws OUTBOX_BAD_CONFIG if the table or a column does not exist.
+// Returns the types of the columns of the captured table. Errors: throws OUTBOX_BAD_CONFIG if the table or a column
+// does not exist.
 [[nodiscard]] std::vector<MappedType> RequireTypes(sql::Statements& db, const sql::Tables& tables);
 // Calls sql::AddCopies for the copies whose type is known.
 void AddCopies(std::vector<sql::Table>& wanted, const sql::Tables& tables, const std::vector<MappedType>& types);
 
 // Returns an SQL expression for the type that the payload must have, as text.
 [[nodiscard]] std::string PayloadTypeSql(const sql::Tables& tables);
-// Return DO blocks. The first adds missing copies, the second creates the function and the trigger. Both raise an
-// error if the captured table does not fulfil the requirements.
+// AddCopiesSql() and TriggerSql() return DO blocks. The first one adds missing copies, the second one creates the
+// function and the trigger. Both blocks raise an error if the captured table does not fulfil the requirements.
 [[nodiscard]] std::string AddCopiesSql(const sql::Tables& tables);
 [[nodiscard]] std::string TriggerSql(const sql::Tables& tables);
-// Returns what TriggerSql would change, as a phrase for people; "" = nothing.
+// Returns the change that the block of TriggerSql() would make, as a phrase for people; "" = no change.
 [[nodiscard]] std::string PlanTrigger(sql::Statements& db, const sql::Tables& tables);
-// Returns the statements that end the capture. They keep the relay's tables.
+// Returns the statements that end the capture. The relay's tables stay.
 [[nodiscard]] std::string EndCaptureSql(const sql::Tables& tables);
-// Returns a statement that drops the trigger and notes the position in the write-ahead log. REQUIRES: it runs before
-// EndCaptureSql, in the same transaction.
+// Returns a statement that drops the trigger and records the present position in the write-ahead log. REQUIRES: the
+// statement runs before EndCaptureSql, in the same transaction.
 [[nodiscard]] std::string NotedEndSql(const sql::Tables& tables);
-// Returns that position; "" = none was noted.
+// Returns the position that the statement of NotedEndSql() has recorded; "" = none was recorded.
 [[nodiscard]] std::string WhereCaptureEnded(sql::Statements& db, const sql::Tables& tables);
 
 // Reads the state of the capture with one statement.

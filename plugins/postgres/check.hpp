@@ -1,5 +1,5 @@
 // `check` on PostgreSQL: the connection, the server, the existing tables and the privileges on them. It changes
-// nothing, and leaves nothing behind in the session.
+// nothing, and leaves no state behind in the session.
 #pragma once
 
 #include <vector>
@@ -10,7 +10,8 @@
 
 namespace outbox::postgres {
 
-// `connection` is the connection string. It is used for a second connection if the first one goes through a pooler.
+// Performs a `check`. `connection` is the connection string for a second connection, which is opened if the first one
+// goes through a pooler.
 std::vector<Finding> CheckSchema(Client& db, const sql::Tables& tables, const std::string& connection, Millis timeout);
 
 }  // namespace outbox::postgres

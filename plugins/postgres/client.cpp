@@ -27,7 +27,7 @@ bool Succeeded(const Result& result) {
          status == PGRES_PIPELINE_SYNC;
 }
 
-// Replaces :name by $1, $2, ... in order.
+// Replaces each :name by $1, $2, ... in order.
 std::string Numbered(const std::string& sql) {
   std::string out;
   int number = 0;
@@ -100,7 +100,7 @@ void Client::Adopt(Native connection, Millis timeout) {
   texts_.clear();
   PQsetnonblocking(connection_.get(), 1);
   PQsetNoticeProcessor(
-      connection_.get(), [](void*, const char*) {}, nullptr);  // the default of libpq prints to stderr
+      connection_.get(), [](void*, const char*) {}, nullptr);  // libpq's default prints notices to stderr
   Begin(timeout);
 }
 
@@ -130,8 +130,8 @@ void Client::Begin(Millis timeout) {
   }
   cancelled_ = false;
   timeout_ = timeout;
-  // A little less than the time limit of the call, so that the server ends a statement that takes too long, and the
-  // connection survives.
+  // The server's limit is a little below the time limit of the call, so that the server ends a statement that takes too
+  // long, and the connection survives.
   limits_.statement = std::max(Millis(1), timeout * 9 / 10);
   const auto now = Clock::now();
   deadline_ = now + timeout;
@@ -172,7 +172,7 @@ std::vector<Result> Client::AskTogether(Send send) {
     for (bool synced = false; !synced;) {
       PGresult* const raw = Next();
       if (raw == nullptr && PQstatus(connection_.get()) != CONNECTION_OK) throw Lost();
-      if (raw == nullptr) continue;  // ends the results of one statement
+      if (raw == nullptr) continue;  // null ends the results of one statement
       Result result(raw);
       synced = PQresultStatus(raw) == PGRES_PIPELINE_SYNC;
       if (synced) break;
@@ -306,8 +306,8 @@ PGresult* Client::Next() {
   return PQgetResult(connection_.get());
 }
 
-// Data that does not fit into the socket is sent while answers are read, because the server may be waiting for this
-// side to read.
+// Sends all pending data. While it does not fit into the socket, answers are read, because the server may be waiting
+// for this side to read.
 void Client::Flush() {
   for (int left = PQflush(connection_.get()); left != 0; left = PQflush(connection_.get())) {
     if (left < 0) throw Lost();

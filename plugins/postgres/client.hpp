@@ -74,7 +74,7 @@ class Client : public sql::Session {
   // several hosts.
   [[nodiscard]] std::string Address() const;
   void Cancel() noexcept;  // Thread: any
-  // Reports whether the last call was cancelled. The relay keeps using this session, but its connection is in the
+  // Reports whether the last call was cancelled. The relay keeps using this session, but the connection is in the
   // middle of an answer and has to be replaced.
   [[nodiscard]] bool cancelled_before() const { return broken_ && cancelled_; }
   [[nodiscard]] bool PastHalf() const override { return Clock::now() > half_; }
@@ -94,11 +94,11 @@ class Client : public sql::Session {
   // The last error that the server reported for a statement.
   struct LastFailure {
     std::string message, context;
-    // Who holds the lock on the whole outbox for which the statement waited; "" = it waited for no such lock, or not
-    // known.
+    // The holder of the lock on the whole outbox for which the statement waited; "" = the statement waited for no such
+    // lock, or the holder is not known.
     std::string holder;
-    // True if a trigger or a function raised the error, or if the statement was waiting for a row lock. The server then
-    // reports a context.
+    // Returns true if a trigger or a function raised the error, or if the statement was waiting for a row lock. The
+    // server then reports a context.
     [[nodiscard]] bool within_function() const { return !context.empty(); }
   };
   [[nodiscard]] const LastFailure& failure() const { return failure_; }
@@ -108,8 +108,8 @@ class Client : public sql::Session {
   [[nodiscard]] bool AwaitNotification();
 
   sql::Rows Run(const sql::Statement& statement) override;
-  // Sends all statements at once, so that a transaction never stays open with its locks because the relay was stopped
-  // in the middle of it.
+  // Sends all statements at once, so that no transaction stays open with its locks because the relay was stopped in the
+  // middle of it.
   std::vector<sql::Rows> RunTogether(const std::vector<sql::Statement>& statements) override;
 
  private:
@@ -117,8 +117,8 @@ class Client : public sql::Session {
   void LimitOnServer();
   template <class Send>
   Result Ask(Send send);
-  // Runs everything that `send` sends as one transaction, without BEGIN and COMMIT. Returns the results, without that
-  // of the settings.
+  // Runs everything that `send` sends as one transaction, without BEGIN and COMMIT. Returns the results, except the
+  // result of the settings.
   template <class Send>
   std::vector<Result> AskTogether(Send send);
   void SendSettingsOfCall();
@@ -128,8 +128,8 @@ class Client : public sql::Session {
   void Wait(bool also_writing);
   [[nodiscard]] bool WaitInTime(bool also_writing);  // returns false if the time is up, or if the call was cancelled
   [[noreturn]] void Throw(const Result& result);
-  // Explains an error whose cause may lie outside the statement, such as a setting of the role or a lock. It rolls
-  // back and then queries the server for the cause.
+  // Explains an error whose cause may lie outside the statement, such as a setting of the role or a lock. Rolls back
+  // the transaction first, and then queries the server for the cause.
   [[nodiscard]] Error ExplainBySurroundings(const std::string& state, LastFailure& failure);
   [[nodiscard]] Error Lost();
 

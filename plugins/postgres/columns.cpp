@@ -29,7 +29,7 @@ constexpr std::int32_t kPostgresEpochDay = 10'957;  // 2000-01-01 in days since 
 
 constexpr std::string_view kInfinity = "infinity", kMinusInfinity = "-infinity";
 
-// Formats a time as microseconds since 1970. In the last years of the type that number exceeds a signed 64-bit
+// Formats a time as microseconds since 1970. For the last years of the type this number exceeds a signed 64-bit
 // integer.
 std::string_view PrintTime(std::int64_t time, char* from, char* to) {
   if (time == INT64_MAX) return kInfinity;
@@ -92,7 +92,8 @@ void EventColumns::ReadCopies(sql::Statements& db, const sql::Tables& tables) {
       mapped.push_back(kPayload);
       continue;
     }
-    // The copy of the key holds the same text as aggregate_id, and each column that is fetched costs time.
+    // The copy of the key is not fetched if it holds the same text as aggregate_id, because each fetched column costs
+    // time.
     if (column.role == OUTBOX_ROLE_KEY && sources.at(i).copy == "text" &&
         tables.captured->Find(OUTBOX_ROLE_PARTITION) < 0) {
       mapped.push_back(kKey);
@@ -114,7 +115,7 @@ void EventColumns::ReadCopies(sql::Statements& db, const sql::Tables& tables) {
   }
 }
 
-// A copy can be read as text even if somebody has changed its type.
+// Returns the SQL expression for a copy. A copy that is read as text can be read even if somebody has changed its type.
 std::string EventColumns::Value(const CopyColumn& copy) const {
   return copy.type == "text" ? "cast(e." + copy.column + " as text)" : "e." + copy.column;
 }
@@ -171,8 +172,8 @@ std::span<const outbox_bytes> ColumnValues::At(const Result& result, int row, in
 
 std::string EventColumns::Select(const std::string& limit) const {
   const std::string value = IsJson() ? "cast(e.payload as text)" : "e.payload";
-  // In captured rows the trigger leaves event type, topic and headers empty, and a column that is not fetched costs
-  // nothing.
+  // Event type, topic and headers of captured rows are not fetched, because the trigger leaves them empty, and a column
+  // that is not fetched costs nothing.
   const bool captured = !mapped.empty();
   return std::string("e.id, e.event_id, e.aggregate_id, ") +
          (captured ? "null::text as event_type, null::text as topic, " : "e.event_type, e.topic, ") +
@@ -180,8 +181,9 @@ std::string EventColumns::Select(const std::string& limit) const {
          " as payload, " + (captured ? "null::text" : "cast(e.headers as text)") + " as headers, e.created_at";
 }
 
-// octet_length reads the length of a stored text or bytea from its header. A stored jsonb would have to be unpacked
-// for that, so its length is estimated from the packed size; the batch itself counts exactly.
+// Returns the SQL expression for the size of the payload, in bytes. octet_length reads the length of a stored text or
+// bytea from its header. A stored jsonb would have to be unpacked for that, so its length is estimated from the packed
+// size; the batch itself counts exactly.
 std::string EventColumns::PayloadSize() const {
   return IsJson() ? "pg_column_size(e.payload) * 4" : "octet_length(e.payload)";
 }
@@ -208,7 +210,7 @@ Event EventAt(const Result& result, int row, int first, Room& room) {
   e.payload = result.Maybe(row, first + 5);
   e.headers = result.Maybe(row, first + 6);
   const std::int64_t created = result.Number(row, first + 7);
-  // 'infinity' and '-infinity' are the ends of the range.
+  // The ends of the range stand for 'infinity' and '-infinity'.
   const bool known =
       !result.IsNull(row, first + 7) && created > -kPostgresEpoch && created < INT64_MAX - kPostgresEpoch;
   e.created_us = known ? sql::KnownMicros(created + kPostgresEpoch) : 0;

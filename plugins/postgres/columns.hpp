@@ -16,19 +16,19 @@ namespace outbox::postgres {
 // A copy of a column of the captured table.
 struct CopyColumn {
   enum class Form : std::uint8_t { kAsItIs, kTime, kDate };
-  std::string column;  // the quoted name
+  std::string column;  // the quoted name of the copy
   std::string type = "text";
-  Form form = Form::kAsItIs;  // how the server's binary value is converted
-  bool small = false;         // true if its values are too short to matter for a limit in bytes
+  Form form = Form::kAsItIs;  // the conversion of the server's binary value
+  bool small = false;         // true if the values are too short to matter for a limit in bytes
 };
 
 struct EventColumns {
-  std::string payload = "text";  // such as text, bytea, json or jsonb
+  std::string payload = "text";  // the type of the payload, such as text, bytea, json or jsonb
   std::string headers = "jsonb";
   std::string database = "0";  // the database's oid
   bool has_places = false;     // true if the table has no partitions or children, so that a ctid alone locates a row
 
-  std::vector<CopyColumn> copies;  // empty if nothing is captured
+  std::vector<CopyColumn> copies;  // the copies of captured columns; empty if nothing is captured
   // For each of Tables::captured->columns, the index of its copy in `copies`, or one of the following constants.
   static constexpr int kPayload = -1, kKey = -2;  // the outbox's own columns `payload` and `aggregate_id`
   std::vector<int> mapped;
@@ -42,19 +42,19 @@ struct EventColumns {
   // Returns the list of columns for a SELECT from alias e with a binary result, in the order that EventAt expects.
   // `limit` is the name of a parameter; a payload with more bytes is returned as NULL.
   [[nodiscard]] std::string Select(const std::string& limit = "") const;
-  // Returns an SQL expression for the size of a row, in bytes, that counts against the limit of a batch. It does not
-  // fetch a payload that is stored out of line.
+  // Returns an SQL expression for the size of a row, in bytes, that counts against the limit of a batch. The expression
+  // does not fetch a payload that is stored out of line.
   [[nodiscard]] std::string Size() const;
-  // Returns an SQL condition that is true if one part of the row alone exceeds `limit`. It is cheaper than Size(), which
-  // matters because the server evaluates it for every row that is read.
+  // Returns an SQL condition that is true if one part of the row alone exceeds `limit`. The condition is cheaper than
+  // Size(), which matters because the server evaluates it for every row that is read.
   [[nodiscard]] std::string Exceeds(const std::string& limit) const;
 
-  // Returns `pattern` once for each copy, with [copy] replaced by its column of alias e, [n] by its number and [type]
-  // by its type.
+  // Returns `pattern` once for each copy, with [copy] replaced by the copy's column of alias e, [n] by its number and
+  // [type] by its type.
   enum class Large : std::uint8_t { kAlso, kOnly };  // kOnly: only the copies whose values may be long
   [[nodiscard]] std::string Copies(std::string_view pattern, Large large = Large::kAlso) const;
-  // For an entry of `mapped`: Shown() returns SQL for its binary value in hexadecimal digits, and Written() converts
-  // such a value to the form that outbox_event.columns holds.
+  // Shown() returns SQL for the binary value, in hexadecimal digits, of the column with the entry `place` in `mapped`.
+  // Written() converts such a value to the form that outbox_event.columns holds.
   [[nodiscard]] std::string Shown(int place) const;
   [[nodiscard]] std::string Written(int place, const std::string& value) const;
 
@@ -64,8 +64,8 @@ struct EventColumns {
   void ReadCopies(sql::Statements& db, const sql::Tables& tables);
 };
 
-// Returns SQL that converts a time to microseconds since 1970. The result is NULL outside the years 1 to 9999, which
-// covers infinity and the last years of the type, whose value no bigint can hold.
+// Returns SQL that converts a time to microseconds since 1970. The result is NULL for a time outside the years 1 to
+// 9999, such as infinity or the last years of the type, whose value no bigint can hold.
 [[nodiscard]] std::string MicrosOf(const std::string& time);
 
 // Memory for the parts of an event that have to be formatted.

@@ -11,10 +11,11 @@
 namespace outbox::postgres {
 namespace {
 
-// Rows are found by the primary key and nothing else, regardless of the statistics: the event id of each row is looked
-// up by the position of its id in the sorted ids $1, and not joined.
+// This condition finds rows by the primary key and nothing else, regardless of the statistics: the event id of each row
+// is looked up by the position of its id in the sorted ids $1, and not joined.
 constexpr const char* kThese = "[id] = any($1) and event_id = ($2)[[at]]";
-// The same for rows at the places $3. Another row may be there by now, perhaps even one with the same event id.
+// This condition finds rows at the places $3. It also compares both ids, because another row may be at the place by
+// now, perhaps even one with the same event id.
 constexpr const char* kTheseThere = "ctid = any($3) and [id] = ($1)[[at]] and event_id = ($2)[[at]]";
 
 // {retry} is almost always empty, which costs one look-up. The number of deleted rows is that of the outbox.
@@ -27,9 +28,8 @@ delete from {event} where [these] and (select set_config('synchronous_commit', '
 constexpr const char* kRemove = "delete from {event} where [these]";
 constexpr const char* kStillThere = "select cast(id as bigint) from {event} where [these]";
 
-// How long a delete waits for a row that another transaction has locked. After one such wait, the other rows of the
-// same confirm are not waited for as long: they are deleted again in smaller and smaller groups, until the locked row
-// is found.
+// Time for which a delete waits for a row that another transaction has locked. After one such wait, the other rows of
+// the same confirm are deleted again with the short wait, in smaller and smaller groups, until the locked row is found.
 constexpr Millis kLockWait{2000}, kShortLockWait{50};
 constexpr auto kShortWaitsLast = std::chrono::seconds(10);
 
@@ -64,8 +64,8 @@ struct Named {
   [[nodiscard]] std::vector<Parameter> by_place() const { return {{ids, true}, {uuids, true}, {places, true}}; }
 };
 
-// Names the rows whose event id is a valid UUID. `places` holds the place of each row, in the same order; if it is
-// empty, the result has no places.
+// Names the rows whose event id is a valid UUID. `places` holds the place of each row, in the same order; if `places`
+// is empty, the result has no places.
 Named Name(std::span<const sql::OutboxRow> rows, std::span<const RowPlaces::Row> places = {}) {
   Array ids(kInt8), uuids(kUuid), tids(kTid);
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -146,14 +146,15 @@ Confirmation::Kept Confirmation::Delete(Rows rows, For what) {
   }
   const Result found = client_.Execute("still_there", Name(rows).by_id());
   std::vector<long long> there;
+  there.reserve(static_cast<std::size_t>(found.rows()));
   for (int i = 0; i < found.rows(); ++i) there.push_back(found.Number(i, 0));
   return StillThere(rows, there);
 }
 
-// Called after a wait for a row lock has timed out. If a trigger waits for something that it writes to, no row can be
-// removed, and deleting fewer rows at a time would find nothing. While PostgreSQL waits for the transaction that has
-// locked one of these rows, the context of the error is one line, which names the row; while it waits for other
-// waiters of that row, there is no context.
+// Throws the error for a row lock that was not obtained in time. If a trigger waits for something that it writes to, no
+// row can be removed, and deleting fewer rows at a time would find nothing. While PostgreSQL waits for the transaction
+// that has locked one of these rows, the context of the error is one line, which names the row; while it waits for
+// other waiters of that row, there is no context.
 void Confirmation::RefuseLocked(const Client::LastFailure& failure, Rows rows) {
   if (const auto last_line = failure.context.rfind('\n'); last_line != std::string::npos)
     throw Error(OUTBOX_TIMEOUT, "PostgreSQL: " + failure.message + ", in: " + failure.context.substr(last_line + 1),

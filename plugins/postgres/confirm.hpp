@@ -23,14 +23,14 @@ class Confirmation : public sql::Confirmation {
 
  private:
   Kept Delete(Rows rows, For what) override;
-  // Returns the number of rows that it has deleted.
+  // Deletes the rows, and returns the number of rows that were deleted.
   std::size_t DeleteRows(Rows rows, For what);
   [[noreturn]] void RefuseLocked(const Client::LastFailure& failure, Rows rows);
 
   Client& client_;
   const sql::Tables& tables_;
   RowPlaces& places_;
-  // Until then a confirm waits for a lock no longer than kShortLockWait.
+  // Time until which a confirm waits for a lock no longer than kShortLockWait.
   std::chrono::steady_clock::time_point short_waits_until_;
 };
 

@@ -10,8 +10,8 @@
 namespace outbox::postgres {
 namespace {
 
-// An operator cannot choose this setting: texts are UTF-8 in Kafka, whatever the server stores and whatever
-// 'connection' says.
+// The client encoding, which an operator cannot choose: texts are UTF-8 in Kafka, whatever the server stores and
+// whatever 'connection' says.
 constexpr const char* kEncoding = "client_encoding";
 
 std::map<std::string, std::string> Defaults() {
@@ -31,7 +31,7 @@ using Options = std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)>;
 Options Parse(const std::string& connection) {
   char* text = nullptr;
   Options options(PQconninfoParse(connection.c_str(), &text), PQconninfoFree);
-  PQfreemem(text);  // not shown, because it would quote a part of the string
+  PQfreemem(text);  // libpq's message is not shown, because it would quote a part of the string
   if (!options)
     throw Error(OUTBOX_BAD_CONFIG,
                 "options: 'connection' is neither a list such as \"host=db dbname=shop\" nor a postgresql:// address;"
@@ -40,8 +40,9 @@ Options Parse(const std::string& connection) {
   return options;
 }
 
-// libpq splits an address in the wrong places if its password contains "@" or "/". Parts of the password would then be
-// shown as a host, a port or a database.
+// Refuses an address with an "@" or "/" in an unexpected place. libpq splits an address in the wrong places if its
+// password contains one of these characters, and parts of the password would then be shown as a host, a port or a
+// database.
 void CheckAddress(const std::string& connection) {
   const auto scheme = connection.find("://");
   if (!connection.starts_with("postgres") || scheme == std::string::npos) return;
@@ -62,7 +63,8 @@ void CheckValue(const std::string& keyword, const std::string& value) {
                 " password; in an address, user and password must be percent-encoded)");
 }
 
-// In "options" a blank begins the next option of the server, so blanks in a secret are escaped.
+// Escapes blanks and backslashes in a secret that is a part of "options", where a blank begins the next option of the
+// server.
 std::string InOptions(const std::string& secret) {
   std::string escaped;
   for (const char c : secret) {
@@ -97,15 +99,17 @@ std::string OneLine(const std::string& text) {
   return joined;
 }
 
-// Reports whether a person has to fix the cause. The line then contains the SQLSTATE of a server's refusal, which
-// libpq shows in its verbose text, or libpq's own message about the server's TLS or about a value in 'connection'.
+// Reports whether a person has to fix the cause that the line describes. Such a line contains the SQLSTATE of a
+// server's refusal, which libpq shows in its verbose text, or libpq's own message about the server's TLS or about a
+// value in 'connection'.
 bool IsRefusal(const std::string& line) {
   constexpr std::array kSigns{
       "  28000: ", "  28P01: ", "  3D000: ", "does not support SSL", "certificate", "for connection option",
       "invalid port number",
       // If 'connection' names no user, libpq looks up the name of the process's user.
       "local user with ID",
-      // A value in 'connection' that libpq does not accept, or a file named there that it cannot use.
+      // These messages are about a value in 'connection' that libpq does not accept, or about a file named there that
+      // it cannot use.
       "invalid sslmode value", "invalid channel_binding value", "invalid gssencmode value",
       "invalid require_auth value", "invalid target_session_attrs value", "invalid load_balance_hosts value",
       "invalid sslcertmode value", "invalid ssl_min_protocol_version value", "invalid ssl_max_protocol_version value",
@@ -135,9 +139,9 @@ bool RefusedForGood(const std::string& text) {
   return refused;
 }
 
-// A prepared plan that was made while the table was empty took 1634 ms for what an index does in one. So only index
-// plans are allowed: by key, in order, without workers and without JIT compilation. quote_all_identifiers is off,
-// because names of types are compared in their unquoted form.
+// A prepared plan that was made while the table was empty took 1634 ms for a query that takes 1 ms with an index. So
+// only index plans are allowed: by key, in order, without workers and without JIT compilation. quote_all_identifiers is
+// off, because names of types are compared in their unquoted form.
 using Settings = std::array<std::pair<const char*, const char*>, 8>;
 constexpr Settings kSettings{{{"enable_seqscan", "off"},
                               {"enable_bitmapscan", "off"},
@@ -159,8 +163,8 @@ std::string Quoted(const std::string& value) {
   return quoted + "'";
 }
 
-// The last statement makes the server detect that a relay that waited for a lock has gone. The setting exists from
-// version 14 on.
+// Returns the settings as statements. The last statement makes the server detect that a relay which waits for a lock
+// has gone. Its setting exists from version 14 on.
 std::string SessionSettings() {
   std::string sql = "set plan_cache_mode = force_generic_plan;";
   for (const auto& [name, value] : kSettings) sql += std::string(" set ") + name + " = " + value + ";";
@@ -208,8 +212,9 @@ Native Connect(const std::string& complete) {
   Native connection(PQconnectdb(complete.c_str()));
   if (!connection) throw Error(OUTBOX_UNAVAILABLE, "PostgreSQL: out of memory");
   if (PQstatus(connection.get()) == CONNECTION_OK) {
-    // With this encoding the server converts nothing. It would refuse to send a text that is invalid in the client's
-    // encoding, and one such row would hold up all others. So the bytes are sent as they are.
+    // A SQL_ASCII server does not convert text, but it refuses to send text that is invalid in the client's encoding,
+    // and one such row would hold up all others. So the client's encoding is set to SQL_ASCII too, and the bytes arrive
+    // unchanged.
     const char* const encoding = PQparameterStatus(connection.get(), "server_encoding");
     if (encoding != nullptr && std::string_view(encoding) == "SQL_ASCII" &&
         PQsetClientEncoding(connection.get(), "SQL_ASCII") != 0)
@@ -217,9 +222,9 @@ Native Connect(const std::string& complete) {
     return connection;
   }
   const std::string text = PQerrorMessage(connection.get());
-  // A refusal by the server reads "SEVERITY:  reason". All other messages are libpq's own, and connecting again would
-  // only cost time. libpq shows the SQLSTATE of a refusal only in its verbose text, and the server's messages may be
-  // in any language.
+  // A refusal by the server reads "SEVERITY:  reason". The connection is then tried again, because libpq shows the
+  // SQLSTATE of a refusal only in its verbose text, and the server's messages may be in any language. All other
+  // messages are libpq's own, and another attempt would only cost time.
   bool refused = PQconnectionNeedsPassword(connection.get()) != 0 || RefusedForGood(text);
   if (!refused && text.find(":  ") != std::string::npos) {
     PQsetErrorVerbosity(connection.get(), PQERRORS_VERBOSE);

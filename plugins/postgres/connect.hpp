@@ -11,9 +11,10 @@
 
 namespace outbox::postgres {
 
-// Completes the operator's connection string (keyword=value or postgresql://) with what it leaves open: limits on the
-// time to wait for a peer that has gone silent, and the name of the program. Secrets are inserted after the string has
-// been parsed, so that none is interpreted as syntax; only a secret that is the whole string is parsed. Does no I/O.
+// Completes the operator's connection string (keyword=value or postgresql://) with settings that it leaves open: limits
+// on the time to wait for a peer that has gone silent, and the name of the program. Secrets are inserted after the
+// string has been parsed, so that none is interpreted as syntax; only a secret that is the whole string is parsed. Does
+// no I/O.
 //
 // Errors: throws OUTBOX_BAD_CONFIG without showing the string, which may hold a password.
 std::string CompleteConnection(const std::string& connection, const Secrets& secrets);
@@ -23,7 +24,7 @@ struct Finish {
 };
 using Native = std::unique_ptr<PGconn, Finish>;
 
-// Connects, and returns after connect_timeout for each host at the latest.
+// Connects. For each host, the attempt takes no longer than connect_timeout.
 //
 // Errors: throws OUTBOX_BAD_CONFIG if the server refuses this user, has no such database, or lacks the TLS that is
 // required; otherwise OUTBOX_UNAVAILABLE.

@@ -3,7 +3,7 @@
 namespace outbox::postgres {
 namespace {
 
-// The rows are locked first and in order: if two calls take the same rows, the second one waits and then finds
+// The rows are locked first and in order: if two calls name the same rows, the second call waits and then finds
 // nothing.
 constexpr const char* kRequeue = R"(
 with l as materialized (select row_id from {dead} where row_id = any(cast('{[ids]}' as bigint[])) order by row_id for update),
@@ -51,7 +51,7 @@ sql::Dialect DialectFor(const EventColumns& columns) {
       "hashtext(r.aggregate_id) = hashtext(e.aggregate_id) and r.row_id + 0 < e.id and r.aggregate_id = e.aggregate_id";
   d.estimate = "(select cast(reltuples as bigint) from pg_class where oid = cast('{event}' as regclass))";
   d.bytes = [](const std::string& column) { return "encode(convert_to(cast(" + column + " as text), 'UTF8'), 'hex')"; };
-  // LIKE rejects a collation under which different texts are equal.
+  // The collation is set to "C", because LIKE rejects a collation under which different texts are equal.
   d.text_of = [](const std::string& column) { return "cast(" + column + R"( as text) collate "C")"; };
   d.shown_id = "cast(e.event_id as text)";
   d.same_event = "cast(e.event_id as text) = lower(cast(:event as text))";

@@ -1,4 +1,4 @@
-// outbox.emit/1 on PostgreSQL: one statement inserts whole arrays of events.
+// Implements outbox.emit/1 on PostgreSQL, with one statement that inserts whole arrays of events.
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -22,7 +22,7 @@ void RequireText(const Bytes& bytes, const std::string& what, const char* fix = 
   if (bytes && !IsText(*bytes)) throw Error(OUTBOX_BAD_DATA, what + " is not UTF-8 text without NUL" + fix);
 }
 
-// Refuses the event here with a helpful reason; the server would only report an "invalid byte sequence".
+// Refuses an invalid event with a helpful reason; the server would only report an "invalid byte sequence".
 void CheckEvent(const Event& e, const EventColumns& columns) {
   RequireText(e.topic, "the topic");
   RequireText(e.event_type, "the event type");

@@ -9,10 +9,10 @@ bool IsConflict(const std::string& sqlstate) { return sqlstate == "40001" || sql
 
 bool IsDenied(const std::string& sqlstate) { return sqlstate == "42501"; }
 
-// Classes of SQLSTATE. A class that says nothing about the rows (connections, conflicts, resources, operators, a
-// read-only server, the server's own faults) is no refusal. Constraints, errors raised by triggers, data errors and
-// limits are refusals. The rest, such as a missing table or privilege, is a refusal only inside a trigger: in the
-// statement itself it is a fault that the relay reports.
+// Decides by the class of the SQLSTATE. A class that says nothing about the rows (connections, conflicts, resources,
+// operators, a read-only server, the server's own faults) is no refusal. Constraints, errors raised by triggers, data
+// errors and limits are refusals. The rest, such as a missing table or privilege, is a refusal only inside a trigger:
+// in the statement itself it is a fault that the relay reports.
 bool IsRefusal(const std::string& sqlstate, bool within_function) {
   const std::string family = sqlstate.substr(0, 2);
   const auto is_one_of = [&family](std::initializer_list<const char*> some) {
@@ -36,15 +36,15 @@ std::string Grants(const sql::Tables& t, const std::string& role) {
 }
 
 Error ReadOnly(const std::string& what, const std::string& fix) {
-  return {OUTBOX_UNAVAILABLE, "PostgreSQL: " + what + ", so what is sent could not be confirmed; " + fix, "25006"};
+  return {OUTBOX_UNAVAILABLE, "PostgreSQL: " + what + ", so delivered events could not be confirmed; " + fix, "25006"};
 }
 
 Error ReadOnly() {
-  return ReadOnly(
-      "the server or this session is read-only",
-      std::string("if it is a standby: ") + kUsePrimary +
-          "; else see what has set default_transaction_read_only: `select source from pg_settings where name ="
-          " 'default_transaction_read_only'` in a session of the relay's role");
+  return ReadOnly("the server or this session is read-only",
+                  std::string("for a standby: ") + kUsePrimary +
+                      "; otherwise find out what has set default_transaction_read_only: `select source from "
+                      "pg_settings where name ="
+                      " 'default_transaction_read_only'` in a session of the relay's role");
 }
 
 Error Explain(const sql::Tables& tables, const std::string& sqlstate, const std::string& message) {

@@ -10,8 +10,8 @@
 
 namespace outbox::postgres {
 
-// `oid` is the oid of the outbox, and `shown` its name for people. REQUIRES: the type of the id is one that the relay
-// can read.
+// Returns the findings about the ids. `oid` is the oid of the outbox, and `shown` its name for people. REQUIRES: the
+// type of the id is one that the relay can read.
 std::vector<Finding> CheckIds(sql::Statements& db, const sql::Tables& tables, const std::string& oid,
                               const std::string& shown);
 

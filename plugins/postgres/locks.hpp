@@ -1,5 +1,5 @@
-// Describes who holds a lock that a statement could not obtain: "pid 4711, user shop, application psql, in a
-// transaction since ...". A role may not be allowed to see all of this about the sessions of other users.
+// Describes the session that holds a lock which a statement could not obtain: "pid 4711, user shop, application psql,
+// in a transaction since ...". A role may lack the privilege to see all of this about the sessions of other users.
 #pragma once
 
 #include <string>
@@ -9,9 +9,10 @@
 
 namespace outbox::postgres {
 
-// Returns who holds, or waits for, a lock on the whole outbox that makes others wait; "" = nobody.
+// Describes the session that holds, or waits for, a lock on the whole outbox that makes others wait; "" = there is
+// none.
 [[nodiscard]] std::string TableHolder(sql::Statements& db, const sql::Tables& tables);
-// Returns whose transaction has locked this row; "" = nobody.
+// Describes the session whose transaction has locked this row; "" = there is none.
 [[nodiscard]] std::string RowHolder(sql::Statements& db, const sql::Tables& tables, long long id);
 
 }  // namespace outbox::postgres

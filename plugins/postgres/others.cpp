@@ -31,8 +31,8 @@ select 'warning', t.shown, quote_ident(g.tgname),
     case when g.tgtype & 4 <> 0 then 'insert' end, case when g.tgtype & 8 <> 0 then 'delete' end,
     case when g.tgtype & 16 <> 0 then 'update' end),
   case when g.tgtype & 3 <> 3 then 'an error in it refuses the write'
-    when g.tgtype & 8 <> 0 then 'where its function returns NULL, as with "return new", a row that was delivered stays'
-    else 'where its function returns NULL nothing is written, and what it changes in a row is what is sent' end,
+    when g.tgtype & 8 <> 0 then 'if its function returns NULL, as with "return new", a delivered row stays'
+    else 'if its function returns NULL, nothing is written, and its changes to a row are sent' end,
   'drop trigger ' || quote_ident(g.tgname) || ' on ' || t.quoted ||
     '; -- unless its function always returns OLD for a delete and NEW for an insert, and never fails'
 from tree t join pg_trigger g on g.tgrelid = t.oid
@@ -47,8 +47,8 @@ constexpr Text kRule{"rule [2] on [3] of table [1]: [4]", "drop rule [2] on [5];
 constexpr const char* kRulesSql = R"([tables]
 select case when t.kind = 'event' and r.ev_type = '3' then 'warning' else 'error' end, t.shown, quote_ident(r.rulename),
   case r.ev_type when '2' then 'update' when '3' then 'insert' else 'delete' end,
-  case when t.kind = 'event' and r.ev_type = '3' then 'what is inserted may end somewhere else, and `dead requeue` is refused'
-    else 'the relay''s statements do something else, or are refused' end, t.quoted
+  case when t.kind = 'event' and r.ev_type = '3' then 'inserted events may end up in another table, and `dead requeue` is refused'
+    else 'statements of the relay have another effect, or are refused' end, t.quoted
 from tree t join pg_rewrite r on r.ev_class = t.oid
 where r.rulename <> '_RETURN' and r.ev_enabled in ('O', 'A')
   and r.ev_type in (case t.kind when 'event' then '3' else '2' end, '3', '4')
@@ -69,7 +69,7 @@ select 'warning', t.shown, quote_ident(k.conname), cast(cast(k.confrelid as regc
 from tree t join pg_constraint k on k.conrelid = t.oid
 where k.contype = 'f' and k.conparentid = 0 and k.confdeltype in ('c', 'n', 'd') order by t.shown, k.conname)";
 
-// The relay inserts all columns of the companion tables that it knows, and no others.
+// An insert of the relay into a companion table sets all columns that the relay knows, and no others.
 constexpr const char* kUnfilledSql = R"([tables]
 select case o.kind when 'event' then 'warning' else 'error' end, o.shown, a.attname,
   case o.kind when 'event' then ')" OUTBOX_INSERTERS R"(' else 'the relay' end,
@@ -185,7 +185,7 @@ from ours o join pg_attribute a on a.attrelid = o.oid and not a.attisdropped
 join pg_collation l on l.oid = a.attcollation
 where a.attname in ('aggregate_id', 'relay_id', 'owner') and not l.collisdeterministic order by o.shown, a.attnum)";
 
-// The settings of other roles. The relay's own session is checked together with the server.
+// This query checks the settings of other roles. The relay's own session is checked together with the server.
 constexpr Text kUnsafe{
     "commits of [1] are visible before they are safe on disk (synchronous_commit=off): a crash of the server may undo"
     " rows that were already sent",
@@ -224,7 +224,7 @@ constexpr Question kQuestions[] = {
     {kUnsafe, kUnsafeSql},
 };
 
-// A single statement, so that an error leaves everything unchanged.
+// The rows are moved by a single statement, so that an error leaves everything unchanged.
 constexpr const char* kInsertAgain =
     "begin; with outbox_low as (delete from {event} where id < 1 returning *) insert into {event} (" OUTBOX_COPIED
     ") select " OUTBOX_COPIED " from outbox_low order by id; commit;" OUTBOX_COPIES;

@@ -17,7 +17,7 @@ Error NotKept(Pooling pooling) {
   return {OUTBOX_BAD_CONFIG, "PostgreSQL: " + Describe(pooling) + "; " + kNeedsSession};
 }
 
-// Detects statement mode, in which the pooler ends the connection when a transaction begins.
+// Returns true in statement mode, in which the pooler ends the connection when a transaction begins.
 bool RefusesTransactions(Client& other) {
   try {
     other.Script("begin");

@@ -21,11 +21,13 @@ enum class Pooling {
 // Determines what the connection goes through; it changes no setting in any session. A pooler is recognised by the
 // process id in its greeting, which is not that of the server. Its mode is determined with a second connection, which
 // waits for at most `timeout`: if the pooler gives both connections the same session, it shares sessions. In a busy
-// pool that shares sessions, both are likely but not certain to get the same one, so SessionGuard keeps checking.
+// pool that shares sessions, the two connections probably but not certainly get the same session, so SessionGuard keeps
+// checking.
 [[nodiscard]] Pooling FindPooling(Client& client, const std::string& connection, const sql::Tables& tables,
                                   Millis timeout);
 
-// What the relay needs instead, and what it is connected through, for messages.
+// Message texts: kNeedsSession says which kind of connection the relay needs; Describe() names the pooler through which
+// the relay is connected.
 inline constexpr const char* kNeedsSession =
     "connect past the pooler, or to a pool in session mode: the relay's prepared statements, settings and notifications"
     " live as long as its session";
@@ -34,11 +36,11 @@ inline constexpr const char* kNeedsSession =
 class SessionGuard {
  public:
   SessionGuard() = default;
-  // Errors: throws OUTBOX_BAD_CONFIG if the connection does not keep its session.
+  // Checks that the connection keeps its session. Errors: throws OUTBOX_BAD_CONFIG if it does not.
   SessionGuard(Client& client, const std::string& connection, const sql::Tables& tables, Millis timeout);
   // Checks before a call, once per second and only through a pooler, that the session is still the same.
   void Verify(Client& client);
-  // Resets the session at the end. A pool in session mode should do that itself, but a pooler may hand on the session
+  // Resets the session at the end. A pool in session mode should reset it itself, but a pooler may pass the session on
   // unchanged.
   void Leave(Client& client) const noexcept;
 

@@ -9,9 +9,9 @@ std::string Replaced(std::string text, const std::string& place, const std::stri
   return text;
 }
 
-// Properties of the read as a whole. [plain]: there is one shard and no failure, so every row may be sent. [mixed]:
-// there are several shards or failures. The statement contains the parts for both cases, and the server executes only
-// one of them.
+// Properties of the read as a whole. [plain] is true if there is one shard and no failure, so that every row may be
+// sent. [mixed] is true if there are several shards or failures. The statement contains the parts for both cases, and
+// the server executes only one of them.
 const char* const kAbout = R"(with s as materialized (
   select m.shards,
     exists (select 1 from {retry}) as troubled,
@@ -27,8 +27,8 @@ const char* const kMixed = "(select (s.shards > 1 or s.troubled) and not s.ended
 const char* const kHashed =
     "mod(coalesce(hashtext(e.aggregate_id), hashint8(e.id)) & 2147483647, (select s.shards from s))";
 // Condition: the row `e` belongs to this shard and may be sent now. A failure whose row was deleted by hand holds back
-// no other row, and neither does a delivered event whose row could not be removed (remove_at). That event itself is
-// never due.
+// no other row, and neither does a delivered event whose row could not be removed (remove_at). A delivered event is
+// itself never due.
 const char* const kOurs = R"((
     ((select s.shards from s) = 1 or [hashed] = $6)
     and (not (select s.troubled from s) or
@@ -36,7 +36,7 @@ const char* const kOurs = R"((
                   and (r.next_try is null or r.next_try > clock_timestamp()))
       and not [behind]))
 )";
-// Condition: as kOurs, and the row has never failed.
+// Condition: the row `e` belongs to this shard, has never failed, and is not queued behind a failed event of its key.
 const char* const kUnfailed = R"((
     ((select s.shards from s) = 1 or [hashed] = $6)
     and (not (select s.troubled from s) or
@@ -44,18 +44,18 @@ const char* const kUnfailed = R"((
       and not [behind]))
 )";
 // Condition: the row is queued behind a failed event of its key. Only the index on the hash of the key can be used for
-// it, regardless of the statistics, because no other index contains the sum.
+// this condition, regardless of the statistics, because no other index contains the sum.
 const char* const kBehind = R"(exists (select 1 from {retry} r
                   where hashtext(r.aggregate_id) = hashtext(e.aggregate_id) and r.row_id + 0 < e.id
                   and r.remove_at is null
                   and r.aggregate_id = e.aggregate_id
                   and (select true from {event} h where h.id = r.row_id and h.event_id = r.event_id)))";
-// The attempts of a row. They are at least 1 for a row that has failed, even if an operator has reset them to 0.
+// The number of attempts of a row: at least 1 if the row has failed, even if an operator has reset it to 0.
 const char* const kAttemptsOf = R"(case when (select s.troubled from s)
     then coalesce((select greatest(r.attempts, 1) from {retry} r where r.row_id = e.id and r.event_id = e.event_id), 0) else 0 end)";
 
-// Late rows, as ids in one value, because almost all of these rows are outstanding. Their number is not limited by
-// what fits into the batch, because the outstanding ones would hide the others.
+// Returns the ids of late rows in one value, because almost all of these rows are outstanding. The ids are not limited
+// to as many as fit into the batch, because outstanding rows would then hide the others.
 const char* const kLateRows = R"(
 select 1, null::bigint, null::uuid, null::text, null::text, null::text, null::[payload], null::text, null::timestamptz, 0,
   (select string_agg(int8send(e.id), '') from {event} e where e.id > $1 and e.id <= $2 and [plain])[no copies]
@@ -63,10 +63,10 @@ union all select 1, null, null, null, null, null, null, null, null, 0,
   (select string_agg(int8send(e.id), '') from {event} e where e.id > $1 and e.id <= $2 and [mixed] and [unfailed])[no copies]
 )";
 
-// Failures in the order in which they fell due, a limited number at a time. The next read continues after them, and
+// Returns a limited number of failures, in the order in which they fell due. The next read continues after them, and
 // begins again at the end. The look-ups go from the failures to the outbox, never in the other direction, because the
-// oldest live row of the outbox may lie behind a million deleted ones. The time is that of the statement, because the
-// server uses no index for a time that changes while the statement runs.
+// oldest live row of the outbox may lie behind a million deleted ones. The due times are compared with the time of the
+// statement, because the server uses no index for a time that changes while the statement runs.
 const char* const kDueRows = R"(
 union all (select 5, count(*), null, null, cast((array_agg(d.row_id))[count(*)] as text), null, null, null, max(d.next_try), 0,
     string_agg(int8send(d.row_id), '') filter (where d.go)[no copies]
@@ -77,7 +77,7 @@ union all (select 5, count(*), null, null, cast((array_agg(d.row_id))[count(*)] 
               order by r.next_try, r.row_id limit $9) l) d)
 )";
 
-// New rows. The first part is what a relay reads almost always, and each column in it that is not NULL costs time.
+// Returns new rows. A relay reads almost always only the first part, and each column in it that is not NULL costs time.
 const char* const kNewRows = R"(
 union all (select case when [heavy] then 2 end, [light columns], null::integer, null[copies]
   from {event} e where e.id > $2 and [plain] order by e.id limit $3)
@@ -89,8 +89,8 @@ union all (select case when not u.ours then 3 when u.weight <= $4 then 0 else 2 
   order by u.id)
 )";
 
-// The same with a limit for the sum of the sizes. A row that is larger than the limit counts as the limit: it fits
-// alone, and the next row is the first that does not fit.
+// Returns new rows, with a limit for the sum of their sizes. A row that is larger than the limit counts as the limit:
+// it fits alone, and the next row is the first that does not fit.
 const char* const kNewRowsWeighed = R"(
 union all (select case when not w.ours then 3 when w.upto <= $4 then 0 else 2 end, w.id, w.event_id, w.aggregate_id,
     w.event_type, w.topic, case when w.ours and w.upto <= $4 then w.payload end, case when w.ours then w.headers end,
@@ -103,7 +103,7 @@ union all (select case when not w.ours then 3 when w.upto <= $4 then 0 else 2 en
 )";
 
 // Returns the transactions that may still insert late rows, as "transaction=id+id,...", and the next transaction id.
-// It has to be evaluated after a snapshot was taken.
+// This expression has to be evaluated after a snapshot was taken.
 const char* const kLockersNow =
     R"((with l as materialized (select locktype, database, relation, virtualtransaction as v,
                                            transactionid, mode from pg_locks where granted)
@@ -114,7 +114,7 @@ const char* const kLockersNow =
      and a.database = [database]),
   pg_snapshot_xmax(pg_current_snapshot())::text)";
 
-// Returns the last id that was drawn, or 0 if that is not known: without the privilege to read the sequence, or if
+// Returns the last id that was drawn, or 0 if it is not known: without the privilege to read the sequence, or if
 // sessions cache ids.
 const char* const kDrawn = R"(
 select coalesce((select case when q.seqcache = 1 and q.seqincrement > 0 and not q.seqcycle
@@ -127,8 +127,8 @@ union all (select 4, (select s.token from s), null, [lockers],
   null, (select s.troubled::integer from s), null[no copies])
 )";
 
-// Rows alone: for a relay that has a backlog and needs no rows below its position. It returns rows only if nothing
-// else can exist.
+// Reads rows alone, for a relay that has a backlog and needs no rows below its position. The statement returns rows
+// only if there is nothing else that would have to be read.
 const char* const kAlone = R"(with s as materialized (
   select m.shards, exists (select 1 from {retry}) as troubled,
     (select token from {shard} where shard = $1 and owner is not null) as token

@@ -1,5 +1,5 @@
-// The statements of ReserveNewEvents. They return rows of the kinds and columns below. In their parameters, $1 low, $2
-// cursor and the watched transactions come from Visibility.
+// The statements of ReserveNewEvents. They return rows of the kinds and columns below. The values of the parameters $1
+// low, $2 cursor and the watched transactions come from Visibility.
 #pragma once
 
 #include <string>
@@ -16,8 +16,8 @@ enum Kind : int {
   kCut = 2,      // a new row that exceeds the limit in bytes; only its id is used
   kNotOurs = 3,  // a new row that belongs to another shard or must wait; only its id is used
   kTail = 4,     // the last row, which describes the read; kId is the token of the shard, see below
-  // Follows kLate. kIds: the ids of failed rows that are due again. kId: the number of failures that were examined.
-  // kCreated and kType: the due time and the row id of the last of these.
+  // The failed rows that are due again; this row follows kLate. kIds holds the ids of these rows, and kId the number of
+  // failures that were examined. kCreated and kType hold the due time and the row id of the last examined failure.
   kDue = 5
 };
 // The columns of the result, and the second meaning that some of them have in the tail or in rows that are read alone.
@@ -25,15 +25,16 @@ enum Column : int { kKind, kId, kEventId, kKey, kType, kTopic, kPayload, kHeader
 constexpr int kCopies = kIds + 1;  // the first of EventColumns::copies, if there are any
 constexpr int kPlace = kIds;       // in rows that are read alone: the row's place in the table (ctid), or NULL
 // In the tail: not NULL = nothing was read, because a watched transaction has ended. In the tail of rows that are read
-// alone: "shared" or "troubled" = nothing was read, because there are several shards or failed events.
+// alone: "shared" = nothing was read, because there are several shards; "troubled" = nothing was read, because there
+// are failed events.
 constexpr int kEnded = kHeaders;
 constexpr int kLockers = kKey;        // in the tail: the transactions that may still insert late rows
 constexpr int kNextXid = kType;       // in the tail: the next transaction id, from which the full ids are derived
 constexpr int kTroubled = kAttempts;  // in the tail: 1 = there are failed events
 constexpr int kReadOnly = kTopic;     // in the tail: not NULL = the session cannot write
 
-// Returns the statement for an ordinary read. `weighed`: $4 is the limit for the sum of all rows. Otherwise it is the
-// limit for each row, which costs less and is right as long as rows are small.
+// Returns the statement for an ordinary read. If `weighed` is true, $4 is the limit for the sum of all rows. If it is
+// false, $4 is the limit for each row, which costs less and is correct as long as rows are small.
 //
 // $1 low  $2 cursor  $3 limit of rows  $4 limit in bytes  $5 watched transactions  $6 shard
 // $7 $8 due time and row id of the last failure that was examined  $9 number of failures to examine
@@ -44,10 +45,11 @@ std::string ReadSql(const sql::Tables& tables, const EventColumns& columns, bool
 std::string RescanSql(const sql::Tables& tables, const EventColumns& columns);
 
 // Returns the statement that reads rows alone: only the rows above the cursor, with kPlace and without attempts; the
-// tail lists no transactions. It reads nothing if there are several shards or failed events, see kEnded.
+// tail lists no transactions. The statement reads nothing if there are several shards or failed events, see kEnded.
 // $1 shard  $2 cursor  $3 limit of rows  $4 limit in bytes for each row
 std::string RowsAloneSql(const sql::Tables& tables, const EventColumns& columns);
-// Does the same for the rows of one of several shards. $5 is the highest id to read.
+// Returns the statement that reads rows alone for one of several shards. It reads nothing if there are failed events.
+// $1 shard  $2 cursor  $3 limit of rows  $4 limit in bytes for each row  $5 highest id to read
 std::string OurRowsAloneSql(const sql::Tables& tables, const EventColumns& columns);
 // Returns the statement that returns one row: a tail with kLockers and kNextXid.
 std::string LockersSql(const sql::Tables& tables, const EventColumns& columns);

@@ -13,8 +13,8 @@
 namespace outbox::postgres {
 namespace {
 
-constexpr std::int64_t kMaxRows = 20'000;     // rows that one statement scans if it also returns those of other shards
-constexpr std::int64_t kMaxIds = 200'000;     // ids that one statement scans if it returns only rows of this shard
+constexpr std::int64_t kMaxRows = 20'000;     // maximum number of rows that a statement for all shards scans
+constexpr std::int64_t kMaxIds = 200'000;     // maximum number of ids that a statement for one shard scans
 constexpr std::uint64_t kMaxBytes = 1 << 30;  // limit in bytes; sums of sizes stay plain integers on the server
 
 template <class T>
@@ -24,9 +24,9 @@ std::string Binary(T number) {
   return bytes;
 }
 
-// Parses a list of lockers such as "3/55=741+742,5/9=": virtual transactions and their transaction ids. These have 32
-// bits and are extended to the 64-bit ids nearest to `next`. A transaction may list those of its subtransactions, too;
-// its own is the lowest.
+// Parses a list of lockers such as "3/55=741+742,5/9=": virtual transactions and their transaction ids. The transaction
+// ids have 32 bits and are extended to the 64-bit ids nearest to `next`. A transaction may also list the ids of its
+// subtransactions; its own id is the lowest.
 std::vector<Locker> ParseLockers(std::string_view text, std::string_view next_text) {
   std::uint64_t next = 0;
   std::from_chars(next_text.data(), next_text.data() + next_text.size(), next);
@@ -94,8 +94,8 @@ Reader::Reader(Client& client, const sql::Tables& tables, const EventColumns& co
 void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch) {
   batch.CoveredByShard(call.token);
   Shard& shard = shards_[call.shard];
-  // A shard that was gained again is read from its oldest row, because another relay may have left rows below this
-  // position.
+  // A shard that was lost and gained again is read from its oldest row, because another relay may have left rows below
+  // this position.
   if ((request.from_oldest() && !request.rescan()) || shard.token != call.token) {
     shard = Shard{.token = call.token};
     Settle(shard.position);
@@ -109,8 +109,8 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
   }
 }
 
-// A transaction that has drawn one of these ids held its lock on the table at that time. Either it still holds it and
-// is listed, or it has ended.
+// The lockers are listed after the last drawn id was read. A transaction that has drawn an id up to that one held its
+// lock on the table at that time. So it either still holds the lock and is listed, or it has ended.
 bool Reader::Settle(Visibility& position) {
   const long long drawn = client_.Execute("drawn", {}).Number(0, 0);
   position.Settle(drawn, LockersIn(client_.Execute("lockers", {})));
@@ -118,7 +118,7 @@ bool Reader::Settle(Visibility& position) {
 }
 
 Reader::Page Reader::Ask(const Call& call, const ReserveRequest& request, Shard& shard, bool alone) {
-  // Asks for one row more than fits, so that the batch itself shows whether there are more.
+  // The read asks for one row more than fits, so that the batch itself detects whether there are more rows.
   const std::int64_t fits = std::int64_t{request.limit()} + 1;
   const Visibility& at = shard.position;
   const long long upto =
@@ -196,8 +196,8 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
     if (!page.alone) shard.position.Resume();
     return Next::kAgain;
   }
-  // Late rows precede all new rows, and new rows are added only after all late ones. A relay that drops late rows
-  // finds them again by a rescan, so they are returned only once: otherwise a batch of them would fill every read as
+  // Late rows precede all new rows, and new rows are added only after all late ones. A relay that drops late rows finds
+  // them again by a rescan, so late rows are returned only once: otherwise a batch of them would fill every read as
   // long as an older transaction is open.
   if (!AddLate(request, page, batch, shard.late)) return Next::kDone;
   if (!page.alone) AddDue(request, page, shard.due, batch);
@@ -237,7 +237,7 @@ void Reader::NotePlaces(const Page& page, int count) {
   if (!rows.empty()) places_.Note(rows);
 }
 
-// Called if there is no row beyond those of `page`.
+// Ends a read after which there is no row beyond those of `page`.
 Reader::Next Reader::EndOfOutbox(const Page& page, Shard& shard, BatchBuilder& batch) {
   // The next read begins again with the failure that fell due first, because that event may have waited for another
   // one until now.
@@ -248,10 +248,10 @@ Reader::Next Reader::EndOfOutbox(const Page& page, Shard& shard, BatchBuilder& b
   return Next::kDone;
 }
 
-// Called if there are more rows than those of `page`, or may be.
+// Continues or ends a read after which there are more rows than those of `page`, or may be.
 Reader::Next Reader::GoOn(const Page& page, const NewRows& rows, Shard& shard, BatchBuilder& batch) {
-  // If there are failures, rows alone are never sufficient. If the page had no row of this shard, or if its rows are
-  // large, the next read asks for everything.
+  // If there are failures, a read of rows alone is never sufficient. If the page had no row of this shard, or if its
+  // rows are large, the next read asks for everything.
   shard.behind = page.upto != 0 ? rows.ours > 0 && !shard.weighed : page.alone || !Troubled(page);
   shard.stretch.Learn(page.upto != 0 ? rows.cursor - rows.begin : rows.looked, rows.ours);
   const long long needed = shard.shared ? rows.cursor + 1 : rows.missing;
@@ -304,7 +304,7 @@ bool Reader::AddByIds(std::vector<long long> ids, std::uint64_t most_bytes, cons
   return all;
 }
 
-// Adds the failed rows that are due. Those that do not fit are added once all other failures have been examined.
+// Adds the failed rows that are due. Rows that do not fit are added once all other failures have been examined.
 void Reader::AddDue(const ReserveRequest& request, const Page& page, Due& due, BatchBuilder& batch) {
   for (int row = 0; row < page.fresh; ++row) {
     const Result& r = page.result;
@@ -324,8 +324,8 @@ void Reader::AddDue(const ReserveRequest& request, const Page& page, Due& due, B
   }
 }
 
-// Performs one step of a rescan. Like every read it looks for late rows below its position first, because later rows
-// of the same keys may be in this step.
+// Performs one step of a rescan. Like every read, the step first looks for late rows below its position, because later
+// rows of the same keys may be in this step.
 void Reader::TakeStep(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch) {
   Rescan& rescan = shard.rescan;
   Visibility& position = shard.position;

@@ -7,14 +7,14 @@ namespace {
 
 constexpr const char* kReadOnlySetting = "default_transaction_read_only";
 
-// Names are qualified, because the search path may be what is wrong.
+// Names are qualified, because the search path may be wrong.
 constexpr const char* kReadOnly = R"(
 select cast(pg_catalog.pg_is_in_recovery() as text), s.setting, s.source,
   pg_catalog.quote_ident(session_user), pg_catalog.quote_ident(pg_catalog.current_database())
 from pg_catalog.pg_settings s where s.name = 'default_transaction_read_only')";
 
-// Returns the schemas of the path that exist and that the role may use; and a schema that has tables of such an outbox
-// and is not the one in which the path finds the outbox.
+// Returns the schemas of the path that exist and that the role may use; and a schema that has tables of an outbox with
+// this name and is not the one in which the path finds the outbox.
 constexpr const char* kPath = R"(
 select s.setting,
   (select string_agg(cast(p.name as text), ', ' order by p.place)
@@ -27,8 +27,8 @@ select s.setting,
    order by c.relname = cast(:preferred as text) desc, n.nspname limit 1)
 from pg_catalog.pg_settings s where s.name = 'search_path')";
 
-// Where a setting was made according to pg_settings.source, such as "for the role", and the statement that resets it;
-// both may be "".
+// The place where a setting was made according to pg_settings.source, such as "for the role", and the statement that
+// resets it; both may be "".
 struct Origin {
   std::string place, fix;
 };
@@ -36,7 +36,7 @@ struct Origin {
 Origin OriginOf(const std::string& setting, const std::string& source, const std::string& role,
                 const std::string& database) {
   const std::string reset = " reset " + setting + ";";
-  // The session that fixes it may be read-only because of the same setting, and could not alter anything.
+  // The session that runs the fix may itself be read-only because of this setting, and could then alter nothing.
   const auto alter = [&](const std::string& what) {
     return setting == kReadOnlySetting ? "begin read write; alter " + what + reset + " commit;"
                                        : "alter " + what + reset;
@@ -76,7 +76,7 @@ std::string FixMissingTable(sql::Statements& db, const sql::Tables& given) {
   if (!elsewhere && !schemas.empty()) return sql::kMigrate;
   const std::string schema = row[5].value_or("SCHEMA");
   std::string fix = "search_path is '" + path + "'" + (origin.place.empty() ? "" : ", set " + origin.place) +
-                    (elsewhere ? ", and schema \"" + schema + "\" has tables of such an outbox"
+                    (elsewhere ? ", but schema \"" + schema + "\" contains tables of an outbox with this name"
                                : ", which leads to no schema that exists and that the role may use") +
                     ": name the schema in /storage/options, \"table\": \"" + schema + "." + given.event_name + "\"";
   if (!origin.fix.empty()) fix += ", or correct the setting: " + origin.fix;

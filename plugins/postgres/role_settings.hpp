@@ -1,5 +1,5 @@
 // Faults of a session that are caused by a setting of the role, of the database or of the connection, while the server
-// and the tables are in order. The functions find out where the setting comes from and how to fix it there.
+// and the tables are in order. The functions determine where the setting was made and how to correct it there.
 #pragma once
 
 #include <string>
@@ -15,12 +15,12 @@ namespace outbox::postgres {
 // writes, for example while the disk is full.
 Error WhyReadOnly(sql::Statements& db);
 
-// Returns the fix for a missing table of the outbox. It is `migrate`; or, if `given` names no schema and search_path
-// leads past the outbox or to no schema at all, it is to name the schema or to correct the setting.
+// Returns the fix for a missing table of the outbox: to run `migrate` or, if `given` names no schema and search_path
+// leads past the outbox or to no schema at all, to name the schema or to correct the setting.
 std::string FixMissingTable(sql::Statements& db, const sql::Tables& given);
 
-// Errors: throws OUTBOX_BAD_CONFIG if `given` names no schema and the session has no schema in which it would create a
-// table.
+// Checks that there is a schema for new tables. Errors: throws OUTBOX_BAD_CONFIG if `given` names no schema and the
+// session has no schema in which it would create a table.
 void RequireSchema(sql::Statements& db, const sql::Tables& given);
 
 }  // namespace outbox::postgres

@@ -1,9 +1,9 @@
-// The places in the table (ctid) of outstanding rows, so that the session that confirms them need not search for them
-// in the primary key.
+// The places in the table (ctid) of outstanding rows. With them, the session that confirms the rows need not search for
+// them in the primary key.
 //
-// A place is only a hint: an update of the row or a rewrite of the table moves the row, and VACUUM lets another row
-// use the place of a deleted one. So every use compares id and event id, and searches by id for the rows that were not
-// there.
+// A place is only a hint: an update of the row or a rewrite of the table moves the row, and VACUUM lets another row use
+// the place of a deleted one. So every use compares id and event id, and searches by id for the rows that were not
+// found at their places.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,8 @@ namespace outbox::postgres {
 // from its own by a multiple of kRows. Thread: any.
 class RowPlaces {
  public:
-  // The numbers of block and item, as PostgreSQL counts them; items count from 1. 0 = not known.
+  // The numbers of a block and of an item in it, as PostgreSQL counts them; items count from 1. 0 = the place is not
+  // known.
   using Place = std::uint64_t;
   struct Row {
     long long id;

@@ -33,7 +33,7 @@ from needed n cross join lateral (select
 where row_security_active(n.oid) and (not s.permits or s.restricts)
 group by n.shown, n.quoted order by n.shown)";
 
-// Finds names that do not denote a table, and the tables from which such a view is derived.
+// Finds names that do not denote a table and, for views, the tables from which they are derived.
 constexpr const char* kDerived = R"(
 with ours (oid, shown, quoted, needs) as (values [ours])
 select o.shown, o.quoted,

@@ -17,7 +17,8 @@ namespace outbox::postgres {
 // neither does using (true). Any other policy may hide rows, now or later.
 std::vector<Finding> FindHiddenRows(sql::Statements& db, const sql::Tables& tables);
 
-// Errors: throws OUTBOX_BAD_CONFIG with the first of these findings. Missing tables are not reported here.
+// Checks that FindHiddenRows() finds nothing. Errors: throws OUTBOX_BAD_CONFIG with the first finding. Missing tables
+// are not reported here.
 void RequireAllRows(sql::Statements& db, const sql::Tables& tables);
 
 }  // namespace outbox::postgres

@@ -8,19 +8,19 @@
 namespace outbox::postgres {
 namespace {
 
-// For tables whose rows come and go, and which are small compared with what has passed through them. Vacuum starts
-// after a number of rows and not after a fraction of the table, so that index entries of delivered rows do not
-// accumulate.
+// Storage options of tables whose rows come and go, and which are small compared with what has passed through them.
+// Vacuum starts after a number of rows and not after a fraction of the table, so that index entries of delivered rows
+// do not accumulate.
 const char* const kQueue =
     " with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0,"
     " autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000)";
-// For tables whose rows are updated in place. Free space on the page keeps an update out of the index.
+// Storage options of tables whose rows are updated in place. Free space on a page keeps an update out of the indexes.
 const char* const kUpdated =
     " with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200)";
 
 constexpr sql::SchemaDialect kDialect{"alter table [table] add column [column]",
                                       "create index [index] on [table] [columns]", "drop index [qualified]"};
-// For a printed script, which cannot check what exists.
+// The statements for a printed script, which cannot check what exists.
 constexpr sql::SchemaDialect kIfNeeded{"alter table [table] add column if not exists [column]",
                                        "create index if not exists [index] on [table] [columns]",
                                        "drop index if exists [qualified]"};
@@ -40,20 +40,20 @@ constexpr sql::MigrationDialect kMigration{
     .other_owner = "outbox is distinct from '[name]'",
 };
 
-// The events are assigned to other shards, so no earlier token may stay valid.
+// A change of the number of shards assigns events to other shards, so no earlier token may stay valid.
 constexpr const char* kReshard = R"(do $outbox$ begin
   if (select shards from {meta} for update) <> [shards] then
     if exists (select 1 from {relay} where expires > clock_timestamp()) then
-      raise exception 'the number of shards changes only while no relay runs: stop them (or wait until their leases have ended) and run this again';
+      raise exception 'the number of shards changes only while no relay runs: stop all relays (or wait until their leases have ended) and run this again';
     end if;
     update {meta} set shards = [shards];
     update {shard} set owner = null, state = 'free', token = token + 1;
   end if;
 end $outbox$)";
 
-// Gives the payload the requested type, also in an existing table. This rewrites the table under an exclusive lock, so
-// existing events are rewritten only on request. The earlier emit function is dropped, because beside the new one it
-// would make calls with a plain literal ambiguous.
+// Gives the payload the requested type, also in an existing table. The change rewrites the table under an exclusive
+// lock, so existing events are rewritten only on request. The earlier emit function is dropped, because calls with a
+// plain literal would be ambiguous if both functions existed.
 constexpr const char* kChangePayload = R"(do $outbox$ declare kind text; becomes text; begin
   set local quote_all_identifiers = off;
   becomes := [payload];
@@ -62,7 +62,7 @@ constexpr const char* kChangePayload = R"(do $outbox$ declare kind text; becomes
   if kind <> becomes then
     lock table {event} in access exclusive mode;
     if not [rewrite] and exists (select 1 from {event}) then
-      raise exception 'a change of {event}.payload from % to % would rewrite events that wait. Nothing was changed; let the relay deliver them first, or run migrate again with --rewrite-events', kind, becomes;
+      raise exception 'a change of {event}.payload from % to % would rewrite waiting events. Nothing was changed; let the relay deliver them first, or run migrate again with --rewrite-events', kind, becomes;
     end if;
     execute format('drop function if exists [emit] (text, text, text, %s, jsonb)', kind);
     execute format('alter table {event} alter column payload type %s using %s', becomes,
@@ -125,7 +125,8 @@ constexpr const char* kGuardOwner = R"(do $outbox$ declare version integer; owne
   end if;
 end $outbox$)";
 
-// CREATE SCHEMA requires a privilege on the database even if the schema exists.
+// The schema is created only if it is missing, because CREATE SCHEMA requires a privilege on the database even if the
+// schema exists.
 constexpr const char* kSchema = R"(do $outbox$ begin
   if not exists (select 1 from pg_namespace where nspname = '[schema]') then
     create schema "[schema]";
@@ -144,7 +145,7 @@ order by a.xact_start limit 1)";
 // The emit function. Its parameter payload has the type of the column. The body names no function and no operator, and
 // names the table with its schema, so nothing in it depends on the caller's search path. The function sets no
 // search_path of its own, because that would also apply to the triggers that the application has on its outbox, which
-// may rely on the caller's.
+// may rely on the search path of the caller.
 constexpr const char* kEmit = R"(do $outbox$ begin
   execute format('create or replace function [emit]
     (topic text, key text, type text, payload %s, headers jsonb default null) returns bigint language sql as $function$
@@ -249,11 +250,12 @@ class Migration final : public sql::Migration {
   // `types` are the types of the captured table's columns; it is empty if nothing is captured.
   Migration(Client& client, const sql::Tables& t, const SchemaOptions& options, const std::vector<MappedType>& types)
       : sql::Migration(client, t, options, kCatalogue, Dialect(), kMigration), types_(types) {}
-  // The statements that Apply() has collected. They are to be run at once.
+  // Returns the statements that Apply() has collected. They are to be run at once.
   [[nodiscard]] const std::string& script() const { return script_; }
 
  private:
-  // The dead letters have the payload type of the outbox, even if the application created the outbox.
+  // Returns the tables that this version needs. The dead letters have the payload type of the outbox, even if the
+  // application created the outbox.
   std::vector<sql::Table> Wanted(const sql::FoundTables& found) override {
     const std::string is = PayloadIn(found, t_.event_name);
     const std::string& becomes = options_.payload.empty() ? is : options_.payload;
@@ -292,8 +294,8 @@ class Migration final : public sql::Migration {
     return payload == there->second.columns.end() ? "" : payload->second;
   }
 
-  // Changes the type of the payload: in the outbox to the requested type, and in the dead letters to that of the
-  // outbox.
+  // Returns the steps that change the type of the payload: in the outbox to the requested type, and in the dead letters
+  // to the type of the outbox.
   [[nodiscard]] std::vector<sql::Step> PayloadSteps(const sql::FoundTables& found) {
     if (!found.contains(t_.event_name)) return {};
     std::vector<sql::Step> steps;
@@ -316,7 +318,7 @@ class Migration final : public sql::Migration {
 };
 
 // Calls `use` with a migration for the tables that exist in the database. The payload of captured rows has the type of
-// its column.
+// the column from which it is copied.
 template <class Use>
 auto WithMigration(Client& client, const sql::Tables& t, SchemaOptions options, Use use) {
   CheckOptions(t, options);
@@ -331,7 +333,8 @@ auto WithMigration(Client& client, const sql::Tables& t, SchemaOptions options, 
 
 }  // namespace
 
-// If no schema is given, a table is looked up along the search path, as the session would find it.
+// Returns the query for tables. If no schema is given, a table is looked up along the search path, as the session would
+// find it.
 sql::Statement AskCatalogue(const sql::Tables& t, const std::vector<std::string>& names) {
   constexpr const char* kSql = R"(
 with ours as (select c.oid, cast(c.relname as text) as name, c.relkind
@@ -394,7 +397,7 @@ namespace {
 std::string Blocker(Client& client, const sql::Tables& t) {
   const sql::Rows rows = client.Run({kBlocker, {t.schema, t.captured ? t.captured->table : t.prefix}});
   if (rows.empty()) return "";
-  return "The oldest of them is of process " + rows[0][0].value_or("?") + " (" + rows[0][1].value_or("") +
+  return "The oldest of them belongs to process " + rows[0][0].value_or("?") + " (" + rows[0][1].value_or("") +
          ") and has been open for " + rows[0][2].value_or("?") + " s. ";
 }
 
@@ -413,7 +416,7 @@ void ApplySchema(Client& client, const sql::Tables& t, const SchemaOptions& opti
   const auto change = [&] {
     client.Script("begin");
     try {
-      // Without this lock, two migrations at the same time would both find nothing, and one of them would fail: "if
+      // Without this lock, two migrations at the same time would both find no tables, and one of them would fail: "if
       // not exists" takes no lock.
       client.Script("select pg_advisory_xact_lock(hashtext('outbox-relay migrate'))");
       // All names are qualified. Without a search path, functions and operators can only be those of the server.

@@ -21,7 +21,7 @@ inline constexpr sql::Catalogue kCatalogue{AskCatalogue};
 inline constexpr const char* kWakeUpTrigger = "_wake_up";
 
 std::string PrintSchema(const sql::Tables& tables, const SchemaOptions& options);
-// Returns what ApplySchema would change, as phrases for people.
+// Returns the changes that ApplySchema would make, as phrases for people.
 std::vector<std::string> PlanSchema(Client& client, const sql::Tables& tables, const SchemaOptions& options);
 void ApplySchema(Client& client, const sql::Tables& tables, const SchemaOptions& options, Millis timeout);
 

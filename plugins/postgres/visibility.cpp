@@ -5,12 +5,14 @@
 namespace outbox::postgres {
 namespace {
 
-// A transaction is watched once its ids may begin this far below the cursor. Below that distance, covering the range
-// costs less than the second read that is necessary when a watched transaction ends.
+// Number of ids below the cursor at which the ids of a transaction may begin, from which on the transaction is watched.
+// Below that distance, covering the range costs less than the second read that is necessary when a watched transaction
+// ends.
 constexpr long long kFar = 20'000;
 
-// pg_locks shows a prepared transaction without its session after a restart of the server, and in some versions as
-// soon as it has been prepared. So it may be any of the transactions that are no longer listed.
+// Returns true for a prepared transaction without its session. pg_locks shows it in this way after a restart of the
+// server, and in some versions as soon as it has been prepared. So it may be any of the transactions that are no longer
+// listed.
 bool IsPrepared(const Locker& locker) { return locker.transaction.starts_with("-1/"); }
 
 }  // namespace
@@ -60,8 +62,8 @@ void Visibility::Advance(long long cursor, long long missing, const std::vector<
     settled_ = drawn_;
   lockers_ = std::move(now);
   cursor_ = cursor;
-  // The transaction may have committed after the snapshot of this read. So the next read covers its range, no matter
-  // which other transactions are open.
+  // The watched transaction may have committed after the snapshot of this read. So the next read covers its range, no
+  // matter which other transactions are open.
   if (ended) Resume();
   clear_ = Lowest(true);
   if (ended) return;
@@ -70,7 +72,7 @@ void Visibility::Advance(long long cursor, long long missing, const std::vector<
   gap_clear_ = Lowest(false);
 }
 
-// Open transactions draw ids above all that were read or are stable.
+// The listed transactions are forgotten, because open transactions draw ids above all ids that were read or are stable.
 void Visibility::AdvanceWhole(long long cursor) {
   lockers_.clear();
   low_ = gap_low_ = cursor_ = cursor;

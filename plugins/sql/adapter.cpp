@@ -14,7 +14,8 @@ namespace {
 constexpr std::size_t kMaxError = 1000;
 
 constexpr const char* kExpire = "update {relay} set expires = [later]";
-// next_try is assigned first, because MySQL assigns from left to right and reads the new values.
+// next_try is assigned first: MySQL evaluates assignments from left to right, and each of them reads the values that
+// earlier ones have assigned.
 constexpr const char* kMakeDue = R"(
 update {retry} set next_try = case when remove_at is null then [now] end,
   remove_at = case when remove_at is not null then [now] end
@@ -74,7 +75,7 @@ Lease Adapter::Heartbeat(std::string_view relay_id, Millis lease) {
   Session& db = Db();
   RequireOwn(db);
   Lease held = leases_.Heartbeat(db, std::string(relay_id), lease);
-  // A relay that owns a shard has a session that reads, which makes this check itself.
+  // A relay that owns a shard has another session, which reads the outbox and makes this check.
   if (held.owned.empty()) LookForHiddenRows();
   return held;
 }
@@ -91,8 +92,8 @@ void Adapter::BeginEmit() {
   if (tables_.captured)
     throw Error(OUTBOX_BAD_CONFIG, "the rows of " + tables_.event + " are inserted by the trigger on " +
                                        tables_.source +
-                                       ", and an event without its row there lacks the columns that"
-                                       " its record is made from; insert into " +
+                                       "; an event inserted directly would lack the columns that its"
+                                       " record is made from; insert into " +
                                        tables_.source + " instead");
   Session& db = Borrowed();
   EndTransaction(db);
@@ -103,7 +104,8 @@ void Adapter::BeginEmit() {
 
 void Adapter::Insert(Events events) {
   if (!Borrowed().InTransaction()) throw Error(OUTBOX_INTERNAL, "Insert was called outside a transaction of BeginEmit");
-  // Otherwise the relay would record it as a failed event later. Here the caller can still correct it.
+  // Invalid headers are refused here, where the caller can still correct them. Otherwise the relay would later record
+  // the event as failed.
   for (const Event& e : events)
     if (e.headers && !nlohmann::json::parse(*e.headers, nullptr, false).is_object())
       throw Error(OUTBOX_BAD_DATA, "headers must be a JSON object");

@@ -1,8 +1,8 @@
-// The part of an adapter that is the same for every SQL database: leases, poison marks, emitting, the functions for
+// The base class of the adapters of all SQL databases. It implements leases, poison marks, emitting, the functions for
 // operators and for tests, and the common parts of reading, confirming and recording failures.
 //
-// Each plugin derives its own adapter from it and provides the connection (Session), the SQL fragments (Dialect), the
-// schema, and the statements that read, delete and insert events and that record failures.
+// Each plugin derives its own adapter from this class and provides the connection (Session), the SQL fragments
+// (Dialect), the schema, and the statements that read, delete and insert events and that record failures.
 #pragma once
 
 #include <optional>
@@ -88,61 +88,65 @@ class Adapter : public StorageAdapter,
 
   [[nodiscard]] const Tables& tables() const { return tables_; }
 
-  // Returns the connection and sets its deadline to that of the call. Every call of a running relay begins with it.
+  // Returns the connection and sets its deadline to the deadline of the current call. Every call of a running relay
+  // begins with Db().
   virtual Session& Db() = 0;
-  // Does the same for the calls of operators and tests. A pooler may share this connection with other clients, so such
-  // a call must leave nothing behind in it.
+  // Returns the connection for a call of an operator or a test, and sets its deadline as Db() does. A pooler may share
+  // this connection with other clients, so such a call must leave no state behind on the connection.
   virtual Session& Borrowed() { return Db(); }
   // Reports whether the database ignores case when it compares table names. REQUIRES: the connection is open.
   [[nodiscard]] virtual bool IgnoresCase() const = 0;
 
-  // REQUIRES, for all functions from here on: Db() or Borrowed() has begun the call.
+  // REQUIRES for all functions below: the current call has called Db() or Borrowed() before.
 
-  // Errors: throws OUTBOX_BAD_CONFIG if reads would miss rows, because something hides them (such as a view in the
-  // place of a table) or because no read reaches them (such as rows whose id is below the first id that is read).
+  // Checks that reads reach all rows. Errors: throws OUTBOX_BAD_CONFIG if something hides rows (such as a view in the
+  // place of a table), or if rows are outside the range that is read (such as rows whose id is below the first id that
+  // is read).
   virtual void RequireAllRows() = 0;
   // Implements StorageAdapter::ReserveNewEvents.
   virtual void Read(const ReserveRequest& request, BatchBuilder& batch) = 0;
   // Returns the session's Confirmation, which is created on first use.
   virtual Confirmation& Confirming() = 0;
   // Records the failures in one transaction, all or nothing. A failure whose event stays in the outbox counts one
-  // attempt; a dead event moves to the dead letters. A failure is ignored unless a row matches both its row id and its
+  // attempt; a dead event moves to the dead letters. A failure is ignored unless a row has both its row id and its
   // event id. Returns false, and changes nothing, if the shard is not leased under the token of the call.
   virtual bool RecordFailures(std::span<const FailedRow> rows) = 0;
-  // Returns the dialect for List: its `payload` and `payload_size` fit the type of this outbox's payload column.
+  // Returns the dialect that List() uses. Its fragments `payload` and `payload_size` fit the type of this outbox's
+  // payload column.
   virtual const Dialect& Listing() { return dialect_; }
-  // Returns the SQL expression with which Requeue converts the column payload of {dead} to the type of the outbox's
-  // column.
+  // Returns the SQL expression with which Requeue() converts the payload of a dead letter to the type of the outbox's
+  // payload column.
   virtual std::string PayloadOfDead() { return "payload"; }
-  // PrepareInsert() runs before the transaction of an emit, InsertAll() inside it. REQUIRES: the headers of each event
-  // are absent or a JSON object.
+  // PrepareInsert() is called before the transaction of an emit begins, InsertAll() within that transaction. REQUIRES:
+  // the headers of each event are absent or a JSON object.
   virtual void PrepareInsert() {}
   virtual void InsertAll(Events events) = 0;
-  // Describes the columns of the captured table: one entry for each of tables().captured->columns, in that order,
-  // whose name and role are already set. Errors: throws OUTBOX_BAD_CONFIG if a column does not exist.
+  // Completes the descriptions of the captured columns. `columns` has one entry for each of tables().captured->columns,
+  // in the same order; the name and the role of each entry are already set. Errors: throws OUTBOX_BAD_CONFIG if a
+  // column does not exist.
   virtual void Describe(std::vector<outbox::Column>& /*columns*/) {}
   // Implements Columns::VerifySource. REQUIRES: there is a captured table.
   virtual void VerifyCapture() {}
-  // Reads the numbers of ReadStats. A database may override it to read all of them from one snapshot.
+  // Returns the numbers for ReadStats(). A database may override this function to read all of them from one snapshot.
   virtual Statistics Count(Session& db);
-  // Applies the schema. ApplySchema calls it, and explains the errors for which IsDenied() is true.
+  // Applies the schema. ApplySchema() calls this function, and explains an error for which IsDenied() is true.
   virtual void Migrate(const SchemaOptions& options) = 0;
-  // Reports whether the error means that the user lacks a privilege.
+  // Reports whether the error means that the database user lacks a privilege.
   [[nodiscard]] virtual bool IsDenied(const Error&) const { return false; }
 
   // Determines when the next check for hidden rows is due.
   Lookout lookout_;
 
  private:
-  // Checks for hidden rows from time to time, because what hides them may be added while the relay runs. Hidden rows
-  // cause no error: reads find nothing, so the outbox looks empty and its events look gone.
+  // Checks from time to time whether something hides rows, because a view or a policy may be added while the relay
+  // runs. Hidden rows cause no error: reads return nothing, so the outbox looks empty and its events look deleted.
   void LookForHiddenRows();
-  // Checks, once per session, that the companion tables have this version and belong to this outbox.
+  // Checks, once per session, that the companion tables have the version of this code and belong to this outbox.
   void RequireOwn(Statements& db, Access access = Access::kWrites);
-  // Returns Borrowed() after RequireOwn().
+  // Calls RequireOwn() with the connection of Borrowed(), and returns that connection.
   Session& Own(Access access = Access::kWrites);
-  // Runs `change` for these rows and returns how many events were changed. `payload` replaces the placeholder
-  // [payload].
+  // Runs the statements of `change` for the given rows and returns how many events were changed. `payload` replaces the
+  // placeholder [payload].
   std::uint64_t Apply(Session& db, const Change& change, RowIds rows, const std::string& payload = {});
 
   const Tables tables_;
@@ -150,7 +154,8 @@ class Adapter : public StorageAdapter,
   const sql::Leases leases_;
   const PoisonMarks poison_marks_;
   bool own_ = false;
-  // For emit, whose user may have no privileges on the companion tables.
+  // Checks the schema version before the first emit. The user who emits may lack privileges on the companion tables;
+  // the check is then skipped.
   VersionGate version_;
 };
 

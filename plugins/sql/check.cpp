@@ -38,7 +38,8 @@ bool Check::Columns() {
   for (const Table& table : wanted_) {
     const auto found = found_.find(table.name);
     if (found != found_.end()) {
-      // The columns of anything else, such as a view, cannot be changed there. The wrong kind is a finding by itself.
+      // The columns of an object that is not a table, such as a view, are not checked: they could not be changed there,
+      // and the wrong kind of object is a finding by itself.
       complete = found->second.is_table && Columns(table, found->second) && complete;
       continue;
     }
@@ -99,7 +100,8 @@ void Check::FindMissingRights(const std::string& shown, const std::string& grant
   }
 }
 
-// Checks the version and the owner of the tables, as the relay does when it starts, and that each shard has a row.
+// Checks the version and the owner of the companion tables, as the relay does when it starts, and checks that each
+// shard has a row.
 void Check::Companions() {
   const Rows meta = db_.Run({t_.In("select version, shards, (select count(*) from {shard}) from {meta}"), {}});
   if (meta.empty() || meta[0][1] != meta[0][2])

@@ -9,7 +9,7 @@ namespace outbox::sql {
 namespace {
 
 constexpr std::size_t kMaxError = 1000;
-constexpr std::size_t kMaxDue = 500;  // rows for which one call of a relay may try the removal again
+constexpr std::size_t kMaxDue = 500;  // maximum number of rows whose removal one call of a relay tries again
 constexpr std::size_t kPerStatement = 500;
 constexpr const char* kLeftInPlace = "the DELETE succeeded, but the row is still there";
 
@@ -21,9 +21,9 @@ where row_id in ([ids]) and remove_at is not null order by row_id)";
 constexpr const char* kForget = "delete from {retry} where [these]";
 constexpr const char* kPostpone = R"(
 update {retry} set remove_at = [later], attempts = attempts + 1, last_failed = [stamp], error = :why where [these])";
-// Changes many records with one statement, because hundreds of single statements would exceed the time limit of the
-// call. The rows are found by their ids alone. Each is then compared with its own event id: :event becomes a CASE over
-// the ids.
+// Condition that selects many records in one statement, because hundreds of single statements would exceed the time
+// limit of the call. The rows are found by their ids alone. The event id of each row is then compared with the expected
+// one: :event becomes a CASE over the ids.
 constexpr const char* kThese = "row_id in ([ids]) and event_id = [event id] and remove_at is not null";
 
 bool Below(const OutboxRow& a, const OutboxRow& b) { return a.id < b.id; }

@@ -1,4 +1,4 @@
-// Removes delivered rows from the outbox, and keeps a record of those that the database refuses to delete.
+// Removes delivered rows from the outbox, and records the rows that the database refuses to delete.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,8 @@
 
 namespace outbox::sql {
 
-// Base class: each database provides the DELETE statement. Owned by the adapter. Thread: the thread of the session.
+// The base class from which each database derives its own class, to provide the DELETE statement. The adapter owns the
+// object. Thread: the thread of the session.
 class Confirmation {
  public:
   // REQUIRES: all arguments outlive this object.
@@ -24,7 +25,7 @@ class Confirmation {
   Confirmation(const Confirmation&) = delete;
   Confirmation& operator=(const Confirmation&) = delete;
 
-  // Implement StorageAdapter::ConfirmEvent and Admin::RemoveDelivered.
+  // Confirm() implements StorageAdapter::ConfirmEvent, and RemoveDelivered() implements Admin::RemoveDelivered.
   void Confirm(ConfirmedRows rows, KeptRows& kept);
   std::uint64_t RemoveDelivered(RowIds rows, Millis again);
 
@@ -37,9 +38,9 @@ class Confirmation {
     kOperatorsRemoval  // delete the rows only; called by an operator
   };
 
-  // Deletes rows, which are given in ascending order of their ids: two relays that delete the same rows lock them in
-  // the same order. Returns which rows are still there after the commit. A number of deleted rows that is too small
-  // proves nothing: another relay may have been faster, or somebody may have deleted a row by hand. Only a later
+  // Deletes rows. They are given in ascending order of their ids, so that two relays that delete the same rows lock
+  // them in the same order. Returns which rows are still there after the commit. If fewer rows were deleted than given,
+  // that proves nothing: another relay may have been faster, or somebody may have deleted a row by hand. Only a later
   // snapshot that still shows a row proves that the row was kept. A removal always checks such a snapshot, because a
   // trigger may put a row back.
   //
@@ -47,19 +48,19 @@ class Confirmation {
   // not obtained in time.
   virtual Kept Delete(Rows rows, For what) = 0;
 
-  // Deletes the records of these failures. REQUIRES: there is at least one row. A database overrides it if its "in
-  // (...)" scans a small table and waits for every lock there.
+  // Deletes the failure records of these rows. REQUIRES: there is at least one row. A database overrides this function
+  // if it executes "in (...)" on a small table as a scan, which waits for every lock in the table.
   virtual void Forget(Rows rows);
 
-  // Marks those of `rows` whose id is in `found`.
+  // Returns one entry for each of `rows`: 1 if its id is in `found`.
   [[nodiscard]] static Kept StillThere(Rows rows, std::span<const long long> found);
 
  private:
-  // Tries to remove all rows at once, because the obstacle may be gone; if that is refused, it divides the rows into
-  // halves as long as the call has time. Returns how many rows are gone.
+  // Tries to remove all rows at once, because the obstacle may be gone. If the database refuses, tries each half of the
+  // rows separately, and so on, until half of the call's time limit has passed. Returns how many rows are gone.
   std::uint64_t Remove(Rows rows, For what, Millis again);
   void Postpone(Rows rows, Millis again, const std::string& why);
-  // Runs `sql` for the records of these rows. `values` are the values of its parameters.
+  // Runs `sql` for the failure records of these rows. `values` are the values of its parameters.
   void Change(const char* sql, Rows rows, const std::vector<Value>& values);
 
   Session& db_;

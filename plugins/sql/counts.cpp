@@ -9,8 +9,8 @@ namespace outbox::sql {
 namespace {
 
 constexpr std::uint64_t kVisited = 100'000;  // the largest number of rows that is counted exactly
-// Times of creation rise with the ids only roughly, and may be arbitrary. So the oldest event is searched for among
-// this many rows.
+// Number of rows, lowest ids first, among which the oldest event is searched for. Times of creation rise with the ids
+// only roughly, and may be arbitrary, so the row with the lowest id may not be the oldest.
 constexpr int kOldestOf = 1'000;
 
 // Counts all kinds of failures in one pass, because each failure is looked up in the outbox.
@@ -24,11 +24,11 @@ from (select count(case when r.next_try is not null then 1 end) as retrying,
   from {retry} r where [there]) f)";
 
 // Each look-up is a scalar subquery, so that a planner with outdated statistics cannot turn it into a join that
-// compares each event with each failure. next_try occurs inside an expression, so that its index is not used for a
-// look-up by row or key.
+// compares each event with each failure. next_try occurs only inside an expression, so that the index on next_try is
+// not used for a look-up by row or key.
 constexpr const char* kThere = "(select 1 from {event} e where e.id = r.row_id[same failure]) is not null";
 constexpr const char* kBlocked = "min(case when r.next_try is null then 0 else 1 end)";
-// An undeletable event was delivered, so it has no age and holds back no other event.
+// An undeletable event was delivered, so its age does not count, and it holds back no other event.
 constexpr const char* kHoldsBack = "min(case when r.next_try is null and r.remove_at is null then 0 else 1 end)";
 constexpr const char* kCreated = R"(
 select cast([time] as [text])
@@ -53,7 +53,7 @@ void ReadCounts(Statements& db, const Tables& tables, const Dialect& d, Statisti
   const Row row = db.Run({sql(kCounts), {}}).at(0);
   stats.backlog = Count(row[0]);
   if (stats.backlog > kVisited) {
-    // The statistics may date from when the table was empty, or may be absent (-1).
+    // The server's statistics may date from a time when the table was empty, or may be absent (-1).
     const bool estimated = ToNumber(row[1]) > static_cast<long long>(kVisited);
     stats.backlog_precision = estimated ? Precision::kEstimate : Precision::kAtLeast;
     if (estimated) stats.backlog = Count(row[1]);

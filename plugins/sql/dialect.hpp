@@ -1,5 +1,5 @@
-// The SQL fragments in which databases differ. The shared SQL has placeholders for them, so code that uses it works
-// for a further database without a change.
+// The SQL fragments in which databases differ. The shared SQL has placeholders for these fragments, so code that uses
+// the shared SQL works for a further database without a change.
 #pragma once
 
 #include <cstddef>
@@ -12,15 +12,15 @@
 
 namespace outbox::sql {
 
-// Statements of one transaction that change the rows whose ids replace the placeholder [ids], as a comma-separated
-// list. `counted` is the index of the statement that returns, as text, how many events were changed.
+// Statements that change rows in one transaction. The ids of the rows replace the placeholder [ids], as a
+// comma-separated list. `counted` is the index of the statement that returns, as text, how many events were changed.
 struct Change {
   std::vector<std::string> steps;
   std::size_t counted = 0;
 };
 
-// In the fragments, the alias `e` is an event in the outbox or a dead letter, `r` is the record of its failure, and
-// `m` is the row of the meta table. Tables are named by the placeholders of Tables::In.
+// In the fragments, the alias `e` is an event in the outbox or a dead letter, `r` is the failure record of that event,
+// and `m` is the row of the meta table. Tables are named by the placeholders of Tables::In.
 struct Dialect {
   using Of = std::function<std::string(const std::string& expression)>;
 
@@ -28,7 +28,8 @@ struct Dialect {
   std::string text = "text", integer = "bigint";  // the types to cast texts and row ids to
   std::string div = "/";                          // the operator that divides integers
   std::string begin = "begin";                    // begins a transaction that inserts events
-  std::string lock;  // follows a SELECT and locks its rows; "" where every transaction that writes locks the database
+  // clause that follows a SELECT and locks its rows; "" where every transaction that writes locks the database
+  std::string lock;
   std::size_t max_reason = 1000;  // capacity of the column `reason`, in bytes
   // Follows a SELECT and limits the number of its rows.
   Of limit = [](const std::string& rows) { return "limit " + rows; };
@@ -43,18 +44,20 @@ struct Dialect {
   // Condition: the relay id r.relay_id is as long as t.me and begins with t.stem.
   std::string namesake = "length(r.relay_id) = length(t.me) and substr(r.relay_id, 1, length(t.stem)) = t.stem";
 
-  // These convert a time to microseconds since 1970 UTC, or to a text for ParseTime; NULL = the time is not known.
+  // Conversions of a time to microseconds since 1970 UTC, or to a text for ParseTime. NULL means that the time is not
+  // known.
   Of shown;  // for a time of the type of expires, next_try and remove_at
   Of time;   // for a time of the type of created_at, first_failed, last_failed or died_at
 
-  // Parts of conditions about failures. They compare event ids, too, because row ids are assigned again after a TRUNCATE.
-  std::string same_failure;         // " and ...", follows r.row_id = e.id
+  // Parts of conditions about failures. They also compare event ids, because row ids are assigned again after a
+  // TRUNCATE.
+  std::string same_failure;         // begins with " and "; follows r.row_id = e.id
   std::string event_id = ":event";  // the parameter :event in the type of the column event_id of {retry}
   std::string behind;  // condition: r is the failure of an earlier row with e's key; uses the index of {retry} on keys
   // The number of rows of {event} according to the server's statistics or to the ids; it may be outdated or far off.
   std::string estimate;
 
-  // Expressions for the events that operators are shown.
+  // Expressions with which events are listed for operators.
   Of bytes;                // converts a text in a way that preserves every byte
   Of text_of;              // converts a text so that LIKE can compare it
   bool hex = true;         // `bytes` and `payload` return hexadecimal digits
@@ -63,9 +66,10 @@ struct Dialect {
   Of same_key;             // condition: the column equals the key :key
   std::string shard;       // the shard of e
   std::string payload, payload_size;
-  // For captured rows: an expression over the alias e for each of Tables::captured->columns, in the form of `bytes`
-  // and without placeholders; "null" for the payload's column. `written` converts the value of such an expression to
-  // the form that outbox_event.columns holds; nullptr = it already has that form.
+  // `columns` has, for captured rows, one expression over the alias e for each of Tables::captured->columns. Its result
+  // has the form that `bytes` produces; it contains no placeholders, and is "null" for the column of the payload.
+  // `written` converts the value of such an expression to the form that outbox_event.columns holds; nullptr means that
+  // it already has that form.
   std::vector<std::string> columns;
   std::function<std::string(std::size_t column, const std::string& value)> written;
 

@@ -31,7 +31,7 @@ enum Column : std::size_t {
   kNextTry,
   kReason,
   kError,
-  kColumns,  // this one and those after it: the columns of a captured row
+  kColumns,  // the first of the columns of a captured row, which come last
 };
 
 constexpr const char* kWaiting = R"(
@@ -74,7 +74,7 @@ void Decode(Row& row) {
     if (row[column]) row[column] = Unhex(*row[column]);
 }
 
-// The result points into `row`.
+// Returns the columns of a captured row. The result points into `row`.
 std::vector<outbox_bytes> ColumnsOf(Row& row, const Dialect& d) {
   std::vector<outbox_bytes> columns;
   for (std::size_t column = kColumns; column < row.size(); ++column) {
@@ -107,8 +107,8 @@ Record ToRecord(const Row& row) {
   return r;
 }
 
-// Converts a pattern to one for LIKE, in which ! escapes literal characters. A backslash would depend on the server's
-// settings.
+// Converts a pattern with * to a pattern for LIKE, in which ! is the escape character. The effect of a backslash would
+// depend on the server's settings.
 std::string ToLike(std::string_view pattern) {
   std::string like;
   for (const char c : pattern) {
@@ -128,7 +128,7 @@ void ListRecords(Statements& db, const Tables& tables, const Dialect& d, const Q
                  const std::function<bool(Record&)>& found) {
   const bool dead = query.from == OUTBOX_FROM_DEAD, delivered = query.from == OUTBOX_FROM_DELIVERED,
              failed = delivered || query.from == OUTBOX_FROM_FAILED;
-  // A value that is not valid text cannot be in a text column, so there is nothing to find.
+  // A text column cannot hold a value that is not valid text, so no event can match it.
   for (const Bytes& wanted : {query.key, query.event_id, query.topic})
     if (wanted && !IsText(*wanted)) return;
 

@@ -1,4 +1,4 @@
-// The events that operators are shown: the list function of outbox.admin/1, in SQL that all dialects share.
+// Lists events for operators: the list function of outbox.admin/1, in SQL that all dialects share.
 #pragma once
 
 #include <functional>

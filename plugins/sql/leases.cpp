@@ -5,11 +5,11 @@
 namespace outbox::sql {
 namespace {
 
-// A renewal is due when a third of the lease has passed. So a relay that sends a heartbeat every 250 ms writes only
-// once in several seconds.
+// Returns true if a third of the lease has passed. So a relay that sends a heartbeat every 250 ms writes only once in
+// several seconds. Also returns true if more time is left than the whole of `lease`.
 bool RenewalDue(Millis left, Millis lease) { return left * 3 < lease * 2 || left > lease; }
 
-// Returns one row for each shard of this relay, or one row with NULLs if it has none.
+// This query returns one row for each shard of the relay, or one row with NULLs if the relay has none.
 constexpr const char* kLook = R"(
 select cast(m.shards as [text]),
   cast((select count(*) from {relay} r where r.relay_id <> t.me and r.expires > t.at) as [text]),
@@ -22,13 +22,13 @@ select cast(m.shards as [text]),
 from {meta} m cross join (select cast(:me as [text]) as me, cast(:stem as [text]) as stem, [now] as at[dual]) t left join {shard} s on s.owner = t.me
 order by s.shard)";
 
-// A relay whose row is gone has lost all its shards. A second statement reads the row, because not every database
-// reports how many rows an UPDATE matched.
+// A relay whose row is gone has lost all its shards. A second statement checks whether the row still exists, because
+// not every database reports how many rows an UPDATE matched.
 constexpr const char* kRenew = "update {relay} set expires = [later] where relay_id = :me";
 constexpr const char* kStillThere = "select relay_id from {relay} where relay_id = :me";
 
-// The steps of a turn. The relay that takes over deletes the row of the dead relay, so that a late renewal finds
-// nothing.
+// The statements of a turn. The row of a dead relay is deleted when its shards are freed, so that a late renewal by
+// that relay finds no row.
 constexpr const char* kLock = "select 1 from {meta}[lock]";
 constexpr const char* kForget = "delete from {relay} where relay_id = :me";
 constexpr const char* kJoin = "insert into {relay} (relay_id, expires) values (:me, [later])";
@@ -45,8 +45,8 @@ where shard in (select f.shard from (
       (select count(*) from {shard} where owner = :mine and state = 'owned') as mine
     from {shard} where owner is null) f
   where f.place <= [share] - f.mine))";
-// The shards to hand over are chosen once, at most the surplus. The relay finishes what is outstanding in them and
-// then releases them.
+// Chooses the shards to hand over, at most the surplus. A later turn does not replace the chosen shards by others. The
+// relay finishes the outstanding events of these shards and then releases the shards.
 constexpr const char* kHandOver = R"(
 update {shard} set state = 'leaving'
 where shard in (select f.shard from (
@@ -73,7 +73,8 @@ from {shard} s cross join (select [now] as at[dual]) t left join {relay} r on r.
 std::string Leases::In(const char* sql) const { return dialect_.In(tables_, Fill(sql, {{"[share]", kShare}})); }
 
 struct Leases::Look {
-  Lease lease;  // lease.left is that of this relay's row, and is valid only if the relay is registered
+  // The time `lease.left` is that of this relay's row, and is valid only if the relay is registered.
+  Lease lease;
   bool registered;
   long long free;
   std::uint32_t kept;  // number of shards that this relay owns and is not asked to release
@@ -90,7 +91,7 @@ void Leases::AddShards(const Rows& rows, std::size_t column, Lease& lease) {
 }
 
 Leases::Look Leases::LookAround(Statements& db, const std::string& relay) const {
-  // A relay id is NAME#INCARNATION, and all incarnations have the same length. Without a # there is no name, because
+  // A relay id is NAME#INCARNATION, and all incarnations have the same length. An id without a # has no name, because
   // npos + 1 is 0.
   const Rows rows = db.Run({In(kLook), {relay, relay.substr(0, relay.rfind('#') + 1)}});
   if (rows.empty()) throw Error(OUTBOX_BAD_CONFIG, std::string("the meta table is empty; ") + kMigrate);
@@ -108,8 +109,8 @@ Lease Leases::Heartbeat(Statements& db, const std::string& relay, Millis lease) 
   Look look = LookAround(db, relay);
   const std::uint32_t total = look.lease.shards_total, live = look.lease.live_relays;
   const std::uint32_t share = (total + live - 1) / live;
-  // If every shard has a live owner, and no relay owns more than one, a further relay could only wait, so it does not
-  // register. A relay with a live namesake registers in any case, so that the namesake can report it.
+  // If every shard has a live owner, and no relay owns more than one shard, a further relay could only wait, so it does
+  // not register. A relay with a live namesake registers in any case, so that the namesake can report it.
   if (look.lease.owned.empty() && look.free == 0 && live > total && look.lease.namesakes == 0) {
     look.lease.left = Millis(0);
     return look.lease;
@@ -162,8 +163,8 @@ void Leases::Read(Statements& db, Statistics& stats) const {
     holder.shard = static_cast<std::uint32_t>(ToNumber(row[0]));
     holder.token = static_cast<std::uint64_t>(ToNumber(row[1]));
     stats.live_relays = static_cast<std::uint32_t>(ToNumber(row[4]));
-    // The shard has no owner, or its owner left without releasing it. (The row of a dead relay is deleted in the same
-    // transaction that frees its shards.)
+    // The shard has no owner, or its owner deregistered without releasing it. (The row of a dead relay is deleted in
+    // the same transaction that frees its shards.)
     if (!row[3]) continue;
     holder.relay_id = row[2];
     holder.expires_in = Millis(ToNumber(row[3]));

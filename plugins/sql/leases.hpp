@@ -25,7 +25,7 @@ class Leases {
   [[nodiscard]] Lease Heartbeat(Statements& db, const std::string& relay, Millis lease) const;
   void Return(Statements& db, const std::string& relay, std::span<const outbox_owned_shard> shards,
               bool deregister) const;
-  // Reads, for `status`, every shard with its owner, and live_relays, shards_total and shards_owned.
+  // Adds to `stats`, for `status`, every shard with its owner, and sets live_relays, shards_total and shards_owned.
   void Read(Statements& db, Statistics& stats) const;
 
  private:

@@ -8,7 +8,7 @@ namespace outbox::sql {
 
 class Lookout {
  public:
-  // True before the first check and ten seconds after the last one. Looked() records that a check was made.
+  // Returns true before the first check, and again from ten seconds after the last check on. Looked() records a check.
   [[nodiscard]] bool Due() const { return !looked_ || Clock::now() - at_ >= kEvery; }
   void Looked() {
     looked_ = true;

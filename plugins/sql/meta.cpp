@@ -56,7 +56,7 @@ void RequireFree(const Tables& t, const Meta& meta, const std::vector<std::strin
   const std::string companions = "the companion tables " + Quoted(t.prefix + "_meta") + " and so on ";
   if (meta.outbox) {
     const auto recorded = [&](const std::string& name) { return SameName(name, *meta.outbox, ignore_case); };
-    if (std::none_of(others.begin(), others.end(), recorded)) return;  // that table was renamed or dropped
+    if (std::none_of(others.begin(), others.end(), recorded)) return;  // the recorded outbox was renamed or dropped
     throw Error(OUTBOX_BAD_CONFIG, companions + "belong to the outbox " + Quoted(*meta.outbox) + ", so " +
                                        Quoted(t.event_name) + " cannot use them. Nothing was changed; " + OtherName());
   }

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::uint32_t kMaxShards = 256;
 
-// The events are assigned to other shards, so no earlier token may stay valid.
+// A change of the number of shards assigns events to other shards, so no earlier token may stay valid.
 constexpr const char* kFreeShards = "update {shard} set owner = null, state = 'free', token = token + 1";
 constexpr const char* kSetShards = "update {meta} set shards = [shards]";
 
@@ -130,6 +130,7 @@ std::vector<std::string> Migration::ShardStatements() {
 
 namespace {
 
+// Reports whether the error means that a lock was not obtained.
 // PostgreSQL: 55P03 lock_not_available, 40P01 deadlock_detected.
 // MySQL: 1205 ER_LOCK_WAIT_TIMEOUT, 1213 ER_LOCK_DEADLOCK.
 bool IsLockWait(const Error& error) {

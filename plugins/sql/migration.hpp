@@ -1,5 +1,5 @@
-// The part of `migrate` that is the same for every database: what it plans, applies and prints. It determines the
-// steps that lead to the tables of this version, their order and their wording. Each database derives its own class
+// The part of `migrate` that is the same for every database. It determines the steps that lead to the tables of this
+// version, their order and their wording, in order to plan, apply or print them. Each database derives its own class
 // from Migration, and provides the statements and the way to run them.
 #pragma once
 
@@ -15,13 +15,13 @@
 
 namespace outbox::sql {
 
-// The statements have no semicolon at the end. Their placeholders are those of Tables::In, [name] (the outbox, as
-// text), [version] and [shards] (at least 1).
+// The statements and values in which databases differ. No statement has a semicolon at its end. The placeholders are
+// those of Tables::In, [name] (the name of the outbox, as text), [version] and [shards] (at least 1).
 struct MigrationDialect {
   SchemaDialect changes;
   std::span<const std::string_view> payloads;  // the payload types that an operator may ask for
   std::string_view other_payload;              // the error for any other type, with the placeholder [payload]
-  bool (*is_id)(const std::string& type);      // may the outbox's id have this type?
+  bool (*is_id)(const std::string& type);      // returns true if the outbox's id may have this type
   std::string_view first_meta;                 // inserts the row of the meta table unless it exists
   std::string_view add_shards;   // inserts the missing rows of {shard}, up to the number of shards in {meta}
   std::string_view other_owner;  // condition: the column outbox is NULL or differs from '[name]'
@@ -29,7 +29,7 @@ struct MigrationDialect {
 
 inline constexpr std::string_view kDropShards = "delete from {shard} where shard >= (select shards from {meta})";
 
-// Errors: throws OUTBOX_BAD_CONFIG for options that the database does not support.
+// Checks the options. Errors: throws OUTBOX_BAD_CONFIG if the database does not support one of them.
 void CheckOptions(const MigrationDialect& dialect, const SchemaOptions& options);
 // Returns `sql` with its placeholders replaced.
 [[nodiscard]] std::string Filled(const Tables& t, const SchemaOptions& options, std::string_view sql);
@@ -41,25 +41,25 @@ void CheckOptions(const MigrationDialect& dialect, const SchemaOptions& options)
 // Returns the statements as one text, each followed by a semicolon and a line break.
 [[nodiscard]] std::string Script(const std::vector<std::string>& statements);
 
-// Runs one call of migrate. Thread: the thread of the session.
+// Performs one `migrate`. Thread: the thread of the session.
 class Migration {
  public:
   virtual ~Migration() = default;
   Migration(const Migration&) = delete;
   Migration& operator=(const Migration&) = delete;
 
-  // Returns what Apply() would change, as phrases for people.
+  // Returns the changes that Apply() would make, as phrases for people.
   [[nodiscard]] std::vector<std::string> Plan();
-  // Passes the steps to Change() in this order: Before(), the tables, the row of the meta table, the shards, After(),
-  // the version.
+  // Passes all steps to Change(), in this order: the steps from Before(), the tables, the row of the meta table, the
+  // shards, the steps from After(), the version.
   //
-  // Errors: Plan() and Apply() throw OUTBOX_BAD_CONFIG, before anything is changed, if the options are not possible,
-  // if the table with the outbox's name is not an outbox, or if the names of the companion tables are used by another
+  // Errors: Plan() and Apply() throw OUTBOX_BAD_CONFIG, before anything is changed, if the options are not possible, if
+  // the table with the outbox's name is not an outbox, or if the names of the companion tables are used by another
   // outbox or by something else.
   void Apply();
 
  protected:
-  // What exists in the database. Before() updates it for its own steps.
+  // The tables and the row of the meta table that exist in the database. Before() adds the results of its own steps.
   struct Existing {
     FoundTables found;
     Meta meta;
@@ -93,7 +93,7 @@ class Migration {
   [[nodiscard]] Meta ReadMeta(const FoundTables& found);
   struct Steps {
     std::vector<Step> before, after;  // the steps before and after the change of the shards
-    std::string shards;               // that change, as a phrase for people; "" = none
+    std::string shards;               // the change of the number of shards, as a phrase for people; "" = no change
   };
   [[nodiscard]] Steps AllSteps();
 
@@ -102,12 +102,12 @@ class Migration {
   const MigrationDialect& dialect_;
 };
 
-// How long one attempt to change a table waits for its lock. The change must wait for every transaction that uses the
-// table, and every later statement then waits for the change, including the inserts of the application. So each
-// attempt is short, and is repeated after a pause.
+// Time for which one attempt to change a table waits for the lock of the table. The change must wait for every
+// transaction that uses the table, and every later statement then waits for the change, including the inserts of the
+// application. So each attempt is short, and is repeated after a pause.
 constexpr Millis kLockWait{500};
-// Runs `change` until it gets its locks. Errors: after about three quarters of `timeout` it throws OUTBOX_TIMEOUT;
-// `blocker` may name the holder of the locks.
+// Runs `change`, and repeats it until it obtains its locks. Errors: throws OUTBOX_TIMEOUT after about three quarters of
+// `timeout`. `blocker` returns a part of the message, which may name the holder of the locks.
 void TryForLocks(Millis timeout, const std::function<void()>& change, const std::function<std::string()>& blocker);
 
 }  // namespace outbox::sql

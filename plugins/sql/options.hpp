@@ -1,4 +1,4 @@
-// Reads the plugin's own "options" object of the configuration.
+// Reads the object "options", which the configuration holds for the plugin.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +12,11 @@ namespace outbox::sql {
 struct Option {
   std::string_view key;
   std::string_view fallback;  // the default; a view of nullptr = the option is required
-  bool number = false;        // an unsigned integer is accepted, too; it is returned as its digits
+  bool number = false;        // true if an unsigned integer is accepted, too; it is returned as its digits
 };
 
-// Returns the options as strings. Where the configuration refers to a secret, the string holds the secret mark.
-// kMayCapture: the options of sql/source.hpp are valid, too, but are not returned.
+// Returns the options as strings. Where the configuration refers to a secret, the string holds the secret mark. With
+// kMayCapture, the options that sql/source.hpp reads are valid, too, but are not returned.
 //
 // Errors: throws OUTBOX_BAD_CONFIG with the key if `json` is not an object, or if an option is unknown (the message
 // lists the valid ones), has the wrong type, or is required and absent. The message never shows a value, which may

@@ -1,12 +1,13 @@
-// Findings about what others have added to the tables of the outbox, in one wording for every database. The dialects
-// provide the queries. The comment before each text explains its placeholders [1], [2], ...
+// Texts of the findings about objects and properties that others have added to the tables of the outbox. All databases
+// use the same texts; the dialects provide the queries. The comment before each text explains its placeholders [1],
+// [2], ...
 #pragma once
 
 #include "sql/questions.hpp"
 
 namespace outbox::sql {
 
-// [1] the table, [2] what it is instead, such as "a view", [3] the fix.
+// [1] the table, [2] the kind of the object that is in its place, such as "a view", [3] the fix.
 inline constexpr Text kDerived{
     "[1] is [2], expected a table: rows that it hides are never sent, and the relay cannot detect transactions that "
     "write to the underlying table",
@@ -25,7 +26,7 @@ inline constexpr Text kUniqueIndex{
     "unique index [2] on table [1] ([3]): while a row is in the outbox, an insert of another row with the same values "
     "is refused, also by `dead requeue`",
     "[4]"};
-// [1] the table, [2] the column, [3] what cannot insert a row, [4] the fix.
+// [1] the table, [2] the column, [3] the inserters for which an insert fails, [4] the fix.
 inline constexpr Text kUnfilled{"column [1].[2] is NOT NULL and has no default: [3] cannot insert a row", "[4]"};
 // [1] the table, [2] the column, [3] the fix.
 inline constexpr Text kGenerated{
@@ -52,13 +53,13 @@ inline constexpr Text kIdsRunOut{
 inline constexpr Text kLowIds{
     "table [1] has rows whose id is below 1, the lowest is [2]: the relay reads ids from 1 on, so it never sends them",
     "[3]"};
-// Finds the lowest id below 1 with the primary key. The condition bounds the scan, so that it does not pass over the
-// index entries of delivered rows.
+// Finds the lowest id below 1 with the primary key. The condition on the id bounds the scan, so that it does not pass
+// over the index entries of delivered rows.
 inline constexpr const char* kLowIdsSql =
     "select 'error', lowest from (select min(id) as lowest from {event} where id < 1) ids where lowest is not null";
 
 // Parts of the fix for low ids, which inserts these rows again with new ids, in their order. An operator may paste the
-// fix into a client that continues after an error, and even then no row may be lost. So each dialect runs it as a
+// fix into a client that continues after an error, and even then no row may be lost. So each dialect runs the fix as a
 // whole or not at all.
 #define OUTBOX_COPIED "event_id, topic, aggregate_id, event_type, payload, headers, created_at{copies}"
 #define OUTBOX_LOW_AGAIN                                          \
@@ -67,10 +68,10 @@ inline constexpr const char* kLowIdsSql =
 #define OUTBOX_COPIES \
   " -- Inserts these rows again with new ids, in their order. Add columns of your own to both lists."
 
-// Consequences, for the placeholders of the findings above.
+// Texts that replace placeholders of the findings above: the inserters, and consequences of a foreign key.
 #define OUTBOX_INSERTERS "the emit function, `emit` and `dead requeue`"
 #define OUTBOX_CANNOT_DELETE "while a row is referred to, it cannot be removed after its delivery"
-#define OUTBOX_CASCADES "each event that is delivered deletes rows there"
-#define OUTBOX_CHANGES "each event that is delivered changes rows there"
+#define OUTBOX_CASCADES "removing a delivered event deletes rows of that table"
+#define OUTBOX_CHANGES "removing a delivered event changes rows of that table"
 
 }  // namespace outbox::sql

@@ -48,7 +48,7 @@ std::vector<Table> OutboxTables(const Tables& t, const TypeDialect& dialect) {
        {key("shard", K::kNumber), is("owner", K::kName), from("token", K::kBigNumber, "0"),
         from("state", K::kState, "'free'"), from("lost", K::kNumber, "0"), is("suspect", K::kBigNumber),
         is("suspect_token", K::kBigNumber), from("suspect_owners", K::kNumber, "0")}},
-      // Its only row is also the lock that every change of the shards' owners takes first.
+      // The only row of the meta table is also the lock that every change of the shards' owners takes first.
       {"meta",
        t.prefix + "_meta",
        {is("only_row", K::kOnlyRow), must("version", K::kNumber), must("shards", K::kNumber),

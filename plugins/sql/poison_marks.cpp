@@ -5,7 +5,8 @@ namespace {
 
 constexpr const char* kHeld = " where shard = :shard and token = :token and owner is not null";
 constexpr const char* kWasLost = "select cast(lost as [text]) from {shard}";
-// The order matters: MySQL assigns from left to right and reads the new values.
+// suspect_owners is assigned first: MySQL evaluates assignments from left to right, and each of them reads the values
+// that earlier ones have assigned.
 constexpr const char* kMark = R"(update {shard} set
   suspect_owners = case when suspect = :row then suspect_owners + case when suspect_token = token then 0 else 1 end else 1 end,
   suspect_token = token, suspect = :mark)";

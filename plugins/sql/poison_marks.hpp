@@ -1,6 +1,6 @@
-// Poison marks: outbox.poison/1, in SQL that all dialects share. They are stored in columns of the table {shard}. The
-// column `lost` of that table is set by leases.cpp, when it frees the shards of a relay whose lease has expired;
-// PoisonMarks reads and resets it.
+// Poison marks: outbox.poison/1, in SQL that all dialects share. The marks are stored in columns of the table {shard}.
+// The column `lost` of that table is set by leases.cpp, when it frees the shards of a relay whose lease has expired;
+// PoisonMarks reads and resets the column.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ class PoisonMarks {
   [[nodiscard]] std::uint32_t Mark(Statements& db, const Call& call, const std::optional<RowId>& row) const;
 
  private:
-  // Returns `sql` with a condition for the shard and the token of the call.
+  // Replaces the placeholders in `sql`, and appends a condition for the shard and the token of the call.
   [[nodiscard]] std::string In(const char* sql) const;
 
   const Tables& tables_;

@@ -34,6 +34,7 @@ std::string InQuotes(const std::vector<std::string>& names) {
 
 std::vector<Places> PlacesOf(const Tables& t, const std::vector<Table>& tables) {
   std::vector<std::string> names;
+  names.reserve(tables.size());
   for (const Table& table : tables) names.push_back(table.name);
   std::vector<Places> all;
   for (const Table& table : tables) {

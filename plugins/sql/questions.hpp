@@ -1,5 +1,5 @@
-// Queries of a database's catalogue about the outbox and its companion tables: each row of an answer is a finding. All
-// queries are sent together, so a check costs one round trip no matter how many there are.
+// Queries of a database's catalogue about the outbox and its companion tables. Each row of an answer is a finding. All
+// queries are sent together, so a check costs one round trip no matter how many queries it has.
 #pragma once
 
 #include <span>
@@ -14,7 +14,7 @@
 
 namespace outbox::sql {
 
-// The text of a finding and of its fix. [1], [2], ... are the columns of a row that follow the first one.
+// The text of a finding and of its fix. [1], [2], ... stand for the columns of a row, counted from the second one on.
 struct Text {
   const char *what, *fix;
 };
@@ -40,17 +40,18 @@ using Places = std::vector<std::pair<std::string, std::string>>;
 // Returns the names in single quotes, separated by commas: 'a', 'b'.
 [[nodiscard]] std::string InQuotes(const std::vector<std::string>& names);
 
-// Runs the queries. The findings are in the order of the questions.
+// Runs the queries and returns the findings, in the order of the queries.
 std::vector<Finding> Ask(Statements& db, std::span<const Question> questions, const Places& places);
 
-// Reports rows of the outbox that no read reaches, because their ids are below the first id that is read. `fix` is SQL
-// of the dialect. It takes one look-up in the primary key. REQUIRES: the user may read the table.
+// Reports rows of the outbox that no read reaches, because their ids are below the first id that is read. The query
+// takes one look-up in the primary key. `fix` is the SQL of the fix in the database's dialect. REQUIRES: the user may
+// read the table.
 std::vector<Finding> FindLowIds(Statements& db, const Tables& tables, const char* fix);
 
-// Errors: throws OUTBOX_BAD_CONFIG with the first finding, if there is any.
+// Checks that there is no finding. Errors: throws OUTBOX_BAD_CONFIG with the first one.
 void RequireNone(const std::vector<Finding>& findings, const char* server);
 
-// Returns the finding that one row describes.
+// Returns the finding that one row of an answer describes.
 [[nodiscard]] Finding FindingOf(const Text& text, const Row& row);
 
 }  // namespace outbox::sql

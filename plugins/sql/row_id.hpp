@@ -17,13 +17,13 @@ struct OutboxRow {
   std::string_view event_id;
 };
 
-// Returns nothing if `text` is not a decimal number, or is a number that does not fit into 64 bits.
+// Parses a row id. Returns nothing if `text` is not a decimal number, or is a number that does not fit into 64 bits.
 [[nodiscard]] std::optional<long long> ParseId(std::string_view text);
 
 // Returns the ids in ascending order.
 [[nodiscard]] std::vector<long long> SortedIds(RowIds rows);
 
-// Returns the ids for SQL, separated by commas.
+// Returns the ids as a list for SQL, separated by commas.
 [[nodiscard]] std::string Listed(std::span<const long long> ids);
 
 }  // namespace outbox::sql

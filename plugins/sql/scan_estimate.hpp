@@ -1,5 +1,5 @@
-// Estimates how many rows or ids a read must scan to find a wanted number of rows. Between the wanted rows may lie
-// rows of other shards, rows that wait for a retry, and ids without a row.
+// Estimates how many rows or ids a read must scan to find a wanted number of rows. Rows of other shards, rows that wait
+// for a retry, and ids without a row may lie between the wanted rows.
 #pragma once
 
 #include <algorithm>
@@ -12,8 +12,8 @@ class ScanEstimate {
   [[nodiscard]] std::int64_t For(std::int64_t wanted, std::int64_t most) const {
     return std::clamp(static_cast<std::int64_t>(static_cast<double>(wanted) * for_one_), std::int64_t{1}, most);
   }
-  // Adjusts the estimate: a scan of `looked` rows or ids found `found` rows. The estimate at most doubles each time,
-  // because waiting rows are clustered.
+  // Adjusts the estimate to the result of a scan, which found `found` wanted rows among `looked` rows or ids. One
+  // adjustment at most doubles the estimate, because waiting rows are clustered.
   void Learn(std::int64_t looked, std::int64_t found) {
     const double now = static_cast<double>(looked) / static_cast<double>(std::max<std::int64_t>(found, 1));
     for_one_ = std::clamp(now, 1.0, std::min(2 * for_one_, kMost));

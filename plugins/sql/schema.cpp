@@ -21,13 +21,14 @@ std::string Filled(std::string_view text, const Tables& t, const Table& table, c
                      {"[column]", column}});
 }
 
-// Ignores case, because the names within one table always differ in more than case.
+// Reports whether `name` is one of the names. It ignores case, because the names within one table always differ in more
+// than case.
 bool Has(const FoundTable::Names& names, const std::string& name) {
   return std::any_of(names.begin(), names.end(), [&](const auto& one) { return SameName(one.first, name, true); });
 }
 
-// Returns the table with only those of its columns that are copies. The relay must not add the other columns of an
-// outbox.
+// Returns the table with only those of its columns that are copies, because the relay must not add the other columns of
+// an outbox.
 Table CopiesIn(const Table& table) {
   Table copies = table;
   std::erase_if(copies.columns, [](const Column& column) { return column.quoted.empty(); });
@@ -130,7 +131,7 @@ void RequireOutbox(const Tables& t, const Table& wanted, const FoundTables& foun
   std::string missing;
   const auto add = [&](const std::string& name) { missing += (missing.empty() ? "" : ", ") + name; };
   for (const Column& column : wanted.columns) {
-    if (!column.quoted.empty()) continue;  // will be added
+    if (!column.quoted.empty()) continue;  // a missing copy will be added
     const auto there = outbox->second.columns.find(column.name);
     if (there == outbox->second.columns.end())
       add(column.name);

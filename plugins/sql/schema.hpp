@@ -1,5 +1,5 @@
-// Compares the tables that a database has with those that this version needs, and produces the statements that lead
-// from the one to the other.
+// Compares the tables that a database has with the tables that this version needs, and produces the statements that
+// turn the former into the latter.
 //
 // Only companion tables are altered. The outbox itself belongs to the application: it is created if it is missing;
 // otherwise `check` reports what is wrong with it. The exception is a capture table, to which missing copies of
@@ -20,22 +20,23 @@
 
 namespace outbox::sql {
 
-// What the catalogue says about one table.
+// One table, as the catalogue describes it.
 struct FoundTable {
   using Names = std::map<std::string, std::string>;
-  bool is_table = true;    // false = a view, a sequence or something else
-  std::string number;      // its number in the catalogue; "" in dialects that need none
+  bool is_table = true;    // false if the object is a view, a sequence or something else
+  std::string number;      // the table's number in the catalogue; "" in dialects that need none
   Names columns, indexes;  // columns: name to type; indexes: only the names matter
 };
-using FoundTables = std::map<std::string, FoundTable>;  // by Table::name; without the missing tables
+using FoundTables = std::map<std::string, FoundTable>;  // the existing tables by Table::name
 
 // The way to look up tables in a database's catalogue.
 struct Catalogue {
-  // Returns the query for the tables of these names in the schema of `t`. It returns rows of four columns:
-  // (table, 'table', 'table' or the kind of object that it is instead, number in the catalogue),
+  // Returns the query for the tables of these names in the schema of `t`. Its rows have four columns and one of these
+  // forms:
+  // (table, 'table', 'table' or the kind of object that is in its place, number in the catalogue),
   // (table, 'column', name, type) and (table, 'index', name, any value).
   Statement (*query)(const Tables& t, const std::vector<std::string>& names);
-  bool ignore_case = false;  // table names that differ only in case denote the same table
+  bool ignore_case = false;  // true if table names that differ only in case denote the same table
 };
 [[nodiscard]] FoundTables Find(Statements& db, const Tables& t, const std::vector<std::string>& names,
                                const Catalogue& catalogue);
@@ -45,8 +46,8 @@ struct Catalogue {
 [[nodiscard]] std::vector<outbox::Column> ColumnsOf(Statements& db, const std::string& table, char quote,
                                                     const Catalogue& catalogue);
 
-// Statements with the placeholders [table], [index] (quoted), [qualified] (the index with its schema), [column] and
-// [columns].
+// Statements that change a table, with the placeholders [table], [index] (quoted), [qualified] (the index with its
+// schema), [column] and [columns].
 struct SchemaDialect {
   std::string_view add_column, add_index, drop_index;
   std::string_view create_table = "create table if not exists";
@@ -64,22 +65,23 @@ struct Step {
 [[nodiscard]] std::string CreateTable(const Tables& t, const Table& table, const SchemaDialect& dialect = {});
 // Returns the statements that create the indexes of a new table, for databases whose CREATE TABLE cannot define them.
 [[nodiscard]] std::vector<std::string> CreateIndexes(const Tables& t, const Table& table, const SchemaDialect& dialect);
-// Returns the steps that add what an existing companion table lacks and drop what it no longer needs.
+// Returns the steps that add the columns and indexes that an existing companion table lacks, and drop the indexes that
+// it no longer needs.
 [[nodiscard]] std::vector<Step> Upgrade(const Tables& t, const Table& table, const FoundTable& found,
                                         const SchemaDialect& dialect);
-// Returns the same for a printed script, which cannot query what exists: everything in which tables of version 1 may
-// differ.
+// Returns the upgrade steps for a printed script. The script cannot query which columns and indexes exist, so the steps
+// cover everything in which tables of version 1 may differ.
 [[nodiscard]] std::vector<Step> UpgradeFromVersion1(const Tables& t, const Table& table, const SchemaDialect& dialect);
 // Returns the steps that create the missing tables and upgrade the companion tables, in order.
 [[nodiscard]] std::vector<Step> TableSteps(const Tables& t, const std::vector<Table>& wanted, const FoundTables& found,
                                            const SchemaDialect& dialect);
 
-// Errors: throws OUTBOX_BAD_CONFIG if a table with the configured name exists and is not an outbox; the message lists
-// the missing columns. An id whose type has no order counts as missing, and is listed with its type.
+// Checks that the table with the configured name, if it exists, is an outbox. Errors: throws OUTBOX_BAD_CONFIG with the
+// missing columns if it is not. An id whose type has no order counts as missing, and is listed with its type.
 void RequireOutbox(const Tables& t, const Table& wanted, const FoundTables& found,
                    bool (*is_id)(const std::string& type));
-// Errors: throws OUTBOX_BAD_CONFIG if something that is not a companion table has the name of one; the message lists
-// all of them.
+// Checks that no name of a companion table is used by something else. Errors: throws OUTBOX_BAD_CONFIG with all names
+// that are.
 void RequireCompanions(const Tables& t, const std::vector<Table>& wanted, const FoundTables& found);
 // Reports whether the table has the columns that make it an outbox.
 [[nodiscard]] bool LooksLikeOutbox(const FoundTable& table);

@@ -68,7 +68,7 @@ void ReadColumns(const json& options, bool ignore_case, std::vector<MappedColumn
   }
 }
 
-// Names the copies in the order of the list. Two names never differ only in case, so that every database accepts them.
+// Gives each copy a name, in the order of the list. No two names differ only in case, so every database accepts them.
 void NameCopies(std::vector<MappedColumn>& columns, bool ignore_case) {
   std::vector<std::string> taken(kTaken.begin(), kTaken.end());
   for (std::size_t i = 0; i < columns.size(); ++i) {
@@ -122,7 +122,7 @@ const MappedColumn& Source::Payload() const { return columns.at(static_cast<std:
 std::string Source::Mark() const {
   json mapping = json::array({table});
   for (const MappedColumn& column : columns) {
-    // Only these roles change what the trigger does. The relay alone uses the others.
+    // Only these roles change what the trigger does. The other roles are used by the relay alone.
     const bool matters =
         column.role == OUTBOX_ROLE_KEY || column.role == OUTBOX_ROLE_PAYLOAD || column.role == OUTBOX_ROLE_PARTITION;
     mapping.push_back({column.name, column.copy, matters ? column.role : OUTBOX_ROLE_NONE});

@@ -1,8 +1,8 @@
-// The captured table of an outbox, that is, the option "capture".
+// The captured table of an outbox, which the option "capture" requests.
 //
-// For the captured table S the outbox is S_capture. In addition to the columns of any outbox it has copies of those
-// columns of S from which records are made, and so have its dead letters. The trigger writes '' as topic and event
-// type, because the relay derives topic, event type, key and headers from the copies.
+// For the captured table S the outbox is S_capture. The outbox and its dead letters have, in addition to the columns of
+// any outbox, copies of those columns of S from which records are made. The trigger writes '' as topic and event type,
+// because the relay derives topic, event type, key and headers from the copies.
 #pragma once
 
 #include <cstdint>
@@ -19,15 +19,16 @@ inline constexpr int kCaptureVersion = 1;
 
 // One column that is used to make records.
 struct MappedColumn {
-  std::string name;       // its name in the captured table: any text without NUL
-  std::int32_t role = 0;  // OUTBOX_ROLE_...
-  std::string copy;       // the name of its copy; "" = it is copied to the outbox's own column `payload`
-  std::string option;     // the option that names it, such as "/storage/options/columns/key"
+  std::string name;       // the column's name in the captured table: any text without NUL
+  std::int32_t role = 0;  // an OUTBOX_ROLE_... value
+  std::string copy;       // the name of the copy; "" = the column is copied to the outbox's own column `payload`
+  std::string option;     // the option that names the column, such as "/storage/options/columns/key"
 };
 
 struct Source {
-  std::string table = {};  // without the schema; set by Tables
-  // In the order of outbox_event.columns. Entries for the same column, which differ in their roles, share one copy.
+  std::string table = {};  // the table's name without the schema; set by Tables
+  // The captured columns, in the order of outbox_event.columns. Entries for the same column, which differ in their
+  // roles, share one copy.
   std::vector<MappedColumn> columns;
 
   // Returns the names of the copies, each once, in order.
@@ -40,8 +41,8 @@ struct Source {
   [[nodiscard]] std::string Mark() const;
 };
 
-// Reads the options "capture", "columns" and "record_columns"; returns null if "capture" is absent. `ignore_case`:
-// names that differ only in case denote the same column.
+// Reads the options "capture", "columns" and "record_columns"; returns null if "capture" is absent. `ignore_case` is
+// true if names that differ only in case denote the same column.
 //
 // Errors: throws OUTBOX_BAD_CONFIG with the name of the option.
 [[nodiscard]] std::shared_ptr<const Source> ReadSource(const std::string& json, bool ignore_case);

@@ -1,5 +1,5 @@
 // SQL texts with placeholders. The SQL in the sources is written as it would be in a file, with placeholders for the
-// parts that differ.
+// parts that vary.
 #pragma once
 
 #include <initializer_list>

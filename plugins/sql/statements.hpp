@@ -1,5 +1,5 @@
-// The interface for ordinary statements. Only reads and confirms of events do not use it: they call the database's own
-// client library.
+// The interface for ordinary statements. Only reads and confirms of events do not use this interface: they call the
+// database's own client library.
 #pragma once
 
 #include <optional>
@@ -42,7 +42,8 @@ class Session : public Statements {
  public:
   virtual void Script(const std::string& sql) = 0;  // runs statements without parameters
   [[nodiscard]] virtual bool InTransaction() const = 0;
-  // Also false in a transaction that has failed, for databases that would answer a commit with a silent rollback.
+  // Returns true if a transaction is open and can be committed. A database that would answer the commit of a failed
+  // transaction with a silent rollback overrides this function, and returns false for such a transaction.
   [[nodiscard]] virtual bool CanCommit() const { return InTransaction(); }
   // Reports whether half of the time limit of the current call has passed.
   [[nodiscard]] virtual bool PastHalf() const = 0;
@@ -52,6 +53,6 @@ class Session : public Statements {
 // throws.
 Rows RunBySoci(soci::session& session, const Statement& statement);
 
-[[nodiscard]] long long ToNumber(const Value& value);  // returns 0 for NULL
+[[nodiscard]] long long ToNumber(const Value& value);  // converts a value; returns 0 for NULL
 
 }  // namespace outbox::sql

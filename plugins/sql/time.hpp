@@ -19,7 +19,8 @@ namespace outbox::sql {
 // Parses a UTC time such as 2024-05-01 12:34:56.789123, also with T and Z and with any number of decimals. Returns
 // microseconds since 1970, or 0 if the text is not a time.
 std::int64_t ParseTime(std::string_view text);
-// Converts a column that is NULL, an integer number of microseconds since 1970, or a text for ParseTime.
+// Converts the value of a column that is NULL, an integer number of microseconds since 1970, or a text for ParseTime.
+// Returns microseconds since 1970, or 0 if the time is not known.
 [[nodiscard]] std::int64_t ToMicros(const std::optional<std::string>& column);
 
 }  // namespace outbox::sql

@@ -6,15 +6,15 @@
 
 namespace outbox::sql {
 
-// Owned by one session, which it checks once. Thread: the thread of the session.
+// Checks the version of the tables once for the session that owns the object. Thread: the thread of the session.
 class VersionGate {
  public:
-  // Checks the version. REQUIRES: it is called before the first write of the session and outside a transaction,
-  // because a failed statement would abort one.
+  // Checks the version. REQUIRES: it is called before the first write of the session and outside a transaction, because
+  // a failed statement would abort the transaction.
   //
   // Errors: throws OUTBOX_BAD_CONFIG if the tables are newer than kSchemaVersion. If the version cannot be read,
-  // because there are no tables or this user lacks permission, it does not throw: the write itself then reports what
-  // is wrong.
+  // because there are no tables or this user lacks permission, Check() does not throw: the write itself then reports
+  // what is wrong.
   void Check(Statements& db, const Tables& tables);
 
  private:

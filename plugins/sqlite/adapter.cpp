@@ -19,7 +19,7 @@ std::map<std::string, std::string, std::less<>> ReadConfig(const std::string& js
   if (holds('=') && holds('"'))
     throw Error(OUTBOX_BAD_CONFIG,
                 "options: 'path' contains both = and a quotation mark; such a path cannot be passed on to SQLite");
-  // A database file has only one schema. SQLite takes a name before a dot for another file that is attached.
+  // A database file has only one schema. SQLite takes a name before a dot for the name of another, attached file.
   if (options["table"].find('.') != std::string::npos)
     throw Error(OUTBOX_BAD_CONFIG, "options: 'table' must be a name without a schema on SQLite");
   return options;
@@ -28,7 +28,7 @@ std::map<std::string, std::string, std::less<>> ReadConfig(const std::string& js
 constexpr const char* kFence = "select 1 from {shard} where shard = :shard and token = :token and owner is not null";
 
 // Parameters: ?1 row id, ?2 milliseconds until the event is due (negative = never), ?3 reason, ?4 error, ?5 event id,
-// ?6 milliseconds until its removal is due (negative = never).
+// ?6 milliseconds until the removal of the row is due (negative = never).
 constexpr const char* kKeep = R"(
 insert into {retry}
   (row_id, event_id, aggregate_id, attempts, next_try, remove_at, first_failed, last_failed, reason, error)
@@ -51,7 +51,7 @@ where e.id = ?1 and [its event id] = ?4)";
 
 // Parameters: ?1 row id, ?2 event id.
 constexpr const char* kDrop = "delete from {event} where id = ?1 and [event id] = ?2";
-// A record about another event with the same row id stays.
+// A failure of another event with the same row id stays.
 constexpr const char* kSettle = "delete from {retry} where row_id = ?1 and (event_id is null or event_id = ?2)";
 
 std::string Filled(const sql::Tables& t, const char* sql) {
@@ -72,26 +72,27 @@ Config::Config(std::map<std::string, std::string, std::less<>> options,
 
 struct Adapter::Failing {
   Failing(Connection& db, const sql::Tables& t)
-      : keep(db, Filled(t, kKeep)),
-        bury(db, Filled(t, kBury)),
-        drop(db, Filled(t, kDrop)),
-        settle(db, Filled(t, kSettle)) {}
+      : record_(db, Filled(t, kKeep)),
+        insert_dead_(db, Filled(t, kBury)),
+        delete_event_(db, Filled(t, kDrop)),
+        delete_retry_(db, Filled(t, kSettle)) {}
 
   void Record(const sql::FailedRow& row) {
     const std::string_view reason = row.reason, error = row.error;
     if (row.disposition == Disposition::kDead) {
-      bury.Bind(row.id, reason, error, row.event_id).Execute();
-      drop.Bind(row.id, row.event_id).Execute();
-      settle.Bind(row.id, row.event_id).Execute();
+      insert_dead_.Bind(row.id, reason, error, row.event_id).Execute();
+      delete_event_.Bind(row.id, row.event_id).Execute();
+      delete_retry_.Bind(row.id, row.event_id).Execute();
       return;
     }
-    keep.Bind(row.id, row.AfterIf(Disposition::kRetry).value_or(-1), reason, error, row.event_id,
+    record_
+        .Bind(row.id, row.AfterIf(Disposition::kRetry).value_or(-1), reason, error, row.event_id,
               row.AfterIf(Disposition::kDelivered).value_or(-1))
         .Execute();
   }
 
  private:
-  Prepared keep, bury, drop, settle;
+  Prepared record_, insert_dead_, delete_event_, delete_retry_;
 };
 
 struct Adapter::Inserting {
@@ -126,8 +127,8 @@ void Adapter::Read(const ReserveRequest& request, BatchBuilder& batch) {
   reader_->Read(call(), request, batch);
 }
 
-// Prepares the statements on first use. That fails if a trigger names a table that does not exist any more, because
-// SQLite compiles triggers together with the statement that fires them.
+// Returns the confirmation, which prepares its statements on first use. That fails if a trigger names a table that does
+// not exist any more, because SQLite compiles triggers together with the statement that fires them.
 Confirmation& Adapter::Confirming() {
   try {
     if (!confirmation_) confirmation_ = std::make_unique<Confirmation>(*connection_, tables());
@@ -152,7 +153,7 @@ void Adapter::Cancel() noexcept {
   if (connection_) connection_->Cancel();
 }
 
-// The first call returns true at once, because rows may have been committed before the watch began.
+// Waits for a commit. The first call returns true at once, because rows may have been committed before the watch began.
 bool Adapter::Wait() {
   Connection& db = Db(false);
   if (watch_) return watch_->Wait();

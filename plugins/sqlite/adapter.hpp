@@ -29,8 +29,8 @@ struct Config {
 // One session of a store. Thread: the thread of the session, except Cancel, which any thread may call.
 class Adapter : public sql::Adapter, public WakeUp {
  public:
-  // Opens the file if it exists. If it does not, the first call that needs the file throws, because ApplySchema creates
-  // a missing file.
+  // Opens the file if it exists. If the file does not exist, the first call that needs it throws, because ApplySchema
+  // creates a missing file.
   explicit Adapter(std::shared_ptr<Config> config);
   ~Adapter() override;
 
@@ -66,7 +66,8 @@ class Adapter : public sql::Adapter, public WakeUp {
 
   const std::shared_ptr<Config> config_;
   std::unique_ptr<Connection> connection_;
-  // Declared after the connection, because their prepared statements must be destroyed before it closes.
+  // The following members are declared after the connection, because their prepared statements must be destroyed before
+  // it closes.
   std::unique_ptr<Reader> reader_;
   std::unique_ptr<Confirmation> confirmation_;
   std::unique_ptr<Failing> failing_;

@@ -19,8 +19,8 @@ std::string Key(const sql::Tables& t, const sql::MappedColumn& column) {
   return sql::Fill(kKey, {{"[c]", "new." + t.Column(column.name)}});
 }
 
-// Returns the body of the trigger. SQLite keeps this part of the statement unchanged when the table is renamed, so it
-// can be compared with the body of an existing trigger.
+// Returns the body of the trigger. SQLite keeps the body unchanged when the table is renamed, so it can be compared
+// with the body of an existing trigger.
 std::string Body(const sql::Tables& t) {
   const sql::Source& source = *t.captured;
   const int key = source.Find(OUTBOX_ROLE_KEY), partition = source.Find(OUTBOX_ROLE_PARTITION);
@@ -40,15 +40,15 @@ std::string Body(const sql::Tables& t) {
          ");\nend";
 }
 
-// What the catalogue says about the captured table and its trigger.
+// The captured table and its trigger, as the catalogue describes them.
 struct Look {
-  std::string type, sql;  // the captured table's entries in the catalogue; "" = it does not exist
+  std::string type, sql;  // type and SQL of the captured table; "" = the table does not exist
   struct Column {
     std::string name, type;
     bool nullable = true;
   };
   std::vector<Column> columns;
-  std::string trigger_table, trigger_sql;  // "" = there is no trigger
+  std::string trigger_table, trigger_sql;  // table and SQL of the trigger; "" = there is no trigger
 };
 
 Look LookAt(Connection& db, const sql::Tables& t) {
@@ -89,7 +89,7 @@ sql::CaptureState StateOf(const sql::Tables& t, const Look& look) {
   return state;
 }
 
-// Follows the rules by which SQLite derives the affinity of a column from its declared type.
+// Returns the kind of a column, by the rules by which SQLite derives the affinity of a column from its declared type.
 std::int32_t KindOf(const std::string& declared) {
   const std::string type = Lower(declared);
   const auto has = [&type](const char* part) { return type.find(part) != std::string::npos; };
@@ -141,7 +141,7 @@ std::vector<Finding> FindCapture(Connection& db, const sql::Tables& t) {
 }
 
 void RequireColumns(Connection& db, const sql::Tables& t) {
-  // migrate creates a missing trigger and replaces one with another mapping, so neither is an error here.
+  // A missing trigger, or one with another mapping, is no error here, because migrate creates or replaces the trigger.
   sql::CaptureState state = StateOf(t, LookAt(db, t));
   state.has_trigger = true;
   state.mark = t.captured->Mark();
@@ -184,7 +184,8 @@ std::span<const outbox_bytes> ColumnValues::At(const Prepared& row, int first) {
 }
 
 void ListColumns(Connection& db, const sql::Tables& t, sql::Dialect& dialect) {
-  // When SQLite itself converts a real number to text, the text may read back as a neighbouring number.
+  // Real numbers are converted here, because a text to which SQLite itself converts one may read back as a neighbouring
+  // number.
   const auto show = [](sqlite3_context* context, int, sqlite3_value** values) {
     if (sqlite3_value_type(values[0]) != SQLITE_FLOAT) return sqlite3_result_value(context, values[0]);
     std::array<char, 32> room{};

@@ -50,7 +50,8 @@ class Check final : public sql::Check {
         path_(path) {}
 
  private:
-  // SQLite stores values of every type in every column, except in one that is an integer primary key.
+  // Accepts every type for all columns but the id: SQLite stores values of every type in every column, except in one
+  // that is an integer primary key.
   bool Accepts(const sql::Table& /*table*/, const sql::Column& column, const std::string& type) const override {
     return column.name != "id" || IsId(type);
   }
@@ -68,8 +69,8 @@ class Check final : public sql::Check {
     return findings;
   }
 
-  // SQLite cannot add a column whose default is an expression, or that is NOT NULL without a default. The fix therefore
-  // adds a column that has only a type.
+  // Returns SQL that adds a column that has only a type, because SQLite cannot add a column whose default is an
+  // expression, or that is NOT NULL without a default.
   std::string FixMissingColumn(const sql::Table& table, const sql::Column& column) override {
     return "alter table " + t_.Quote(table.name) + " add column " + column.sql_name() + " " +
            column.type.substr(0, column.type.find(' ')) + ";";

@@ -12,12 +12,12 @@
 namespace outbox::sqlite {
 namespace {
 
-// Time after which a transaction that holds the write lock deletes no further row. The commit, which writes to the
-// disk, comes in addition.
+// Time after which a transaction that holds the write lock deletes no further row. The time of the commit, which writes
+// to the disk, comes in addition.
 constexpr auto kMaxDelete = std::chrono::milliseconds(10);
 constexpr std::size_t kRowsPerStep = 16;
-// Pause between two of these transactions. SQLite has no queue for the write lock: other connections that wait for it
-// try again from time to time, and without a pause would never find it free.
+// Pause between two of these transactions. SQLite has no queue for the write lock: other connections that wait for the
+// lock try again from time to time, and without a pause would never find it free.
 constexpr auto kTurnOfOthers = std::chrono::milliseconds(2);
 
 constexpr const char* kOne = "delete from {event} where id between ?1 and ?1 and [event id] = ?2";
@@ -37,8 +37,8 @@ std::string Several() {
   return "delete from {event} where id between ?1 and ?2 and [event id] = case id - ?1" + which + " end";
 }
 
-// True if the cause of the error is a trigger that names something that does not exist. SQLite compiles a trigger
-// together with the statement that fires it.
+// Returns true if the cause of the error is a trigger that names something that does not exist. SQLite compiles a
+// trigger together with the statement that fires it.
 bool IsOfATrigger(const Error& error, const sql::Tables& tables) {
   const std::string_view text = error.what();
   const auto says = [text](const std::string& part) { return text.find(part) != std::string_view::npos; };
@@ -126,8 +126,8 @@ Error Confirmation::Judged(const Error& error, const sql::Tables& tables) {
   return {OUTBOX_REFUSED, text, error.sqlstate, error.native_code};
 }
 
-// Writers of the application wait until the transaction ends, so it is short, however many rows there are and however
-// large they are.
+// Deletes rows in one transaction. Writers of the application wait until it ends, so it is short, however many rows
+// there are and however large they are.
 std::size_t Confirmation::DeleteSome(Rows rows, For what, std::span<std::uint8_t> kept) {
   Transaction transaction(connection_);
   const auto begun = std::chrono::steady_clock::now();

@@ -13,7 +13,7 @@ namespace outbox::sqlite {
 // column may hold values of any type.
 inline constexpr const char* kEventId = "ifnull(cast(event_id as text), '')";
 
-// The DELETE statements of a session. Owned by the adapter. Thread: the thread of the session.
+// The DELETE statements of a session. The adapter owns the object. Thread: the thread of the session.
 class Confirmation : public sql::Confirmation {
  public:
   // Prepares the statements. REQUIRES: the tables exist, and both arguments outlive this object.
@@ -26,9 +26,9 @@ class Confirmation : public sql::Confirmation {
  private:
   Kept Delete(Rows rows, For what) override;
   // Deletes rows from the first one on, as many as fit into a short transaction, and returns their number. Sets `kept`
-  // to 1 for those that may still be there.
+  // to 1 for the rows that may still be there.
   std::size_t DeleteSome(Rows rows, For what, std::span<std::uint8_t> kept);
-  // Deletes rows whose ids follow each other without a hole. Returns how many of them were there.
+  // Deletes rows whose ids follow each other without a hole. Returns how many rows were deleted.
   int DeleteTogether(Rows rows);
 
   Connection& connection_;

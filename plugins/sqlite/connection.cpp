@@ -15,7 +15,7 @@
 namespace outbox::sqlite {
 namespace {
 
-// Number of steps of SQLite's virtual machine between two checks of the deadline. They take about 0.2 ms.
+// Number of steps of SQLite's virtual machine between two checks of the deadline. These steps take about 0.2 ms.
 constexpr int kProgressSteps = 10'000;
 constexpr auto kBusyPause = std::chrono::milliseconds(1);
 // Time for which opening the file waits while another connection locks it exclusively.
@@ -41,8 +41,8 @@ std::string Checked(std::string path, bool create) {
   return path;
 }
 
-// In another encoding, a cast between text and blob changes the bytes, so a row would not be found again by the values
-// that were read from it.
+// Checks that the text in the file is UTF-8. In another encoding, a cast between text and blob changes the bytes, so a
+// row would not be found again by the values that were read from it.
 void RequireUtf8(Connection& connection, const std::string& path) {
   const sql::Rows rows = connection.Run({"select encoding from pragma_encoding", {}});
   const std::string encoding = rows.empty() ? "" : rows[0][0].value_or("");
@@ -125,7 +125,8 @@ void Connection::Identify(long long& device, long long& inode) const {
   inode = static_cast<long long>(file.st_ino);
 }
 
-// SQLite's own handler sleeps up to 100 ms at a time and checks no deadline.
+// Sleeps before another attempt to obtain a lock. SQLite's own handler sleeps up to 100 ms at a time and checks no
+// deadline.
 int Connection::Busy(void* self, int) noexcept {
   const auto& connection = *static_cast<Connection*>(self);
   if (connection.cancelled_ || Clock::now() >= connection.deadline_) return 0;

@@ -1,5 +1,5 @@
-// One connection to the database file. SOCI opens it. Its calls are bounded in time and can be cancelled. Rows are read
-// and confirmed through SQLite's own handle.
+// One connection to the database file, which SOCI opens. The calls on this connection are bounded in time and can be
+// cancelled. Rows are read and confirmed through SQLite's own handle.
 #pragma once
 
 #include <sqlite3.h>
@@ -17,7 +17,7 @@ namespace outbox::sqlite {
 
 class Connection;
 
-// A prepared statement, for the statements that run most often. It has at most one execution under way, which Reset
+// A prepared statement, for the statements that run most often. It has at most one execution under way, which Reset()
 // ends.
 class Prepared {
  public:
@@ -26,8 +26,8 @@ class Prepared {
   Prepared& operator=(Prepared&&) = delete;
   ~Prepared() { sqlite3_finalize(raw_); }
 
-  // Ends the execution under way, and begins another one with these parameters. REQUIRES: the values live until the
-  // last Step, because they are not copied.
+  // Ends the execution that is under way, and begins another one with these parameters. REQUIRES: the values live until
+  // the last Step, because they are not copied.
   template <class... Values>
   Prepared& Bind(const Values&... values) {
     Reset();
@@ -35,7 +35,7 @@ class Prepared {
     (BindOne(++i, values), ...);
     return *this;
   }
-  // Returns false if there is no further row.
+  // Advances to the next row. Returns false if there is no further row.
   [[nodiscard]] bool Step();
   void Execute() {
     while (Step()) {
@@ -45,7 +45,7 @@ class Prepared {
   void Reset() { sqlite3_reset(raw_); }
 
   [[nodiscard]] long long Number(int i) const { return sqlite3_column_int64(raw_, i); }
-  // The value is valid until the next Step. Text is UTF-8.
+  // Returns the value of a column; it is valid until the next Step. Text is UTF-8.
   [[nodiscard]] Bytes Maybe(int i) const;
   [[nodiscard]] std::string_view Text(int i) const { return Maybe(i).value_or(std::string_view("")); }
   [[nodiscard]] int Type(int i) const { return sqlite3_column_type(raw_, i); }
@@ -61,18 +61,19 @@ class Prepared {
   sqlite3_stmt* raw_ = nullptr;
 };
 
-// Owned by the adapter, one for each session. Thread: the thread of the session, except Cancel.
+// The connection of one session. The adapter owns it. Thread: the thread of the session, except Cancel.
 class Connection final : public sql::Session {
  public:
-  // Opens the file, and creates it if `create` is set. Errors: throws OUTBOX_BAD_CONFIG if the path is wrong, the file
-  // does not exist and is not to be created, or its text is not UTF-8; OUTBOX_UNAVAILABLE if it cannot be opened now.
+  // Opens the file, and creates it if `create` is true. Errors: throws OUTBOX_BAD_CONFIG if the path is wrong, if the
+  // file does not exist and is not to be created, or if its text is not UTF-8; OUTBOX_UNAVAILABLE if the file cannot be
+  // opened now.
   Connection(std::string path, bool create);
   ~Connection() override;
 
   // Begins a call of the relay: sets its deadline, and checks that the path still names the file that is open. Errors:
-  // throws OUTBOX_UNAVAILABLE if it does not.
+  // throws OUTBOX_UNAVAILABLE if the path names another file, or none.
   void Begin(Millis timeout);
-  // Ends the call under way soon. Thread: any.
+  // Makes the call that is under way end soon. Thread: any.
   void Cancel() noexcept { cancelled_ = true; }
   [[nodiscard]] bool PastHalf() const override { return Clock::now() > half_; }
   [[nodiscard]] Millis Left() const { return std::chrono::duration_cast<Millis>(deadline_ - Clock::now()); }

@@ -19,7 +19,7 @@ constexpr const char* kRetryNow = R"(
 update {retry} as r set next_try = [now], attempts = 1
 where r.row_id in ([ids]) and r.remove_at is null
   and exists (select 1 from {event} e where e.id = r.row_id[same failure]))";
-// Number of rows that the statement before has changed.
+// This query returns the number of rows that the previous statement has changed.
 constexpr const char* kChanged = "select cast(changes() as text)";
 
 }  // namespace
@@ -38,7 +38,7 @@ const sql::Dialect& Dialect() {
     d.time = MicrosOf;
     d.same_failure = " and (r.event_id is null or r.event_id = ifnull(cast(e.event_id as text), ''))";
     d.behind = "r.aggregate_id = cast(e.aggregate_id as text) and r.row_id < e.id";
-    // Computed with real numbers, because ids may lie at both ends of the range of integers.
+    // The estimate is computed with real numbers, because ids may lie at both ends of the range of integers.
     d.estimate = "(select cast(cast(max(id) as real) - min(id) + 1 as integer) from {event})";
     d.bytes = [](const std::string& column) {
       return "case when " + column + " is not null then hex(" + column + ") end";
@@ -47,7 +47,7 @@ const sql::Dialect& Dialect() {
     d.shown_id = "cast(e.event_id as text)";
     d.same_event = "e.event_id = cast(:event as text)";
     d.same_key = [](const std::string& column) { return "cast(" + column + " as text) = cast(:key as text)"; };
-    // The number of shards. SQL cannot compute the shard of a row here, so Adapter::List does.
+    // This is the number of shards. SQL cannot compute the shard of a row here, so Adapter::List computes it.
     d.shard = "m.shards";
     d.payload = d.bytes("e.payload");
     d.payload_size = "length(cast(e.payload as blob))";

@@ -14,7 +14,7 @@ namespace outbox::sqlite {
 namespace {
 
 // Opens another file and returns its error number. SOCI does not keep the reason why a file could not be opened, and
-// this shows whether the cause was a lack of file descriptors.
+// this error number shows whether the cause was a lack of file descriptors.
 int TryToOpen() {
   const int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
   const int error = file < 0 ? errno : 0;
@@ -33,8 +33,8 @@ std::string DescriptorsUsedUp(int error) {
 
 std::unique_ptr<soci::session> Open(const std::string& path) {
   try {
-    // SOCI gets the factory object and never its name: it would search for a library of that name, even in the working
-    // directory. It takes a string without '=' for the path, and any other string for a list of options.
+    // SOCI is given the factory object and never a backend's name: for a name, SOCI would search for a library, even in
+    // the working directory. SOCI takes a string without '=' for the path, and any other string for a list of options.
     const bool plain = path.find('=') == std::string::npos;
     return std::make_unique<soci::session>(soci::sqlite3, plain ? path : "db=\"" + path + "\"");
   } catch (const soci::soci_error&) {

@@ -20,7 +20,7 @@ constexpr const char* kViewSql =
   '[fix]' from sqlite_master where name = '[table]' collate nocase
   and (type = 'view' or (type = 'table' and lower(substr(sql, 1, 14)) = 'create virtual')))";
 
-// SQLite cannot change a column in place.
+// The table is created again, because SQLite cannot change a column in place.
 #define OUTBOX_AGAIN "create the table again, as `outbox-relay migrate --print` shows it"
 
 constexpr const char* kUnfilledSql =
@@ -47,8 +47,8 @@ constexpr const char* kKeysOfTableSql = R"(select 'warning', '[shown]', f."from"
   ')" OUTBOX_AGAIN R"(, without the foreign key'
 from pragma_foreign_key_list('[table]') f where f.on_delete in ('CASCADE', 'SET NULL', 'SET DEFAULT'))";
 
-// The relay's connection does not enforce foreign keys (pragma foreign_keys is off), because otherwise it could not
-// delete rows to which others refer.
+// The relay's connection does not enforce foreign keys (pragma foreign_keys is off), because it could not delete rows
+// to which other rows refer if it did.
 constexpr const char* kKeysToTableSql = R"(select 'warning', '[shown]', f."from", s.name,
   'the relay deletes delivered rows even if others refer to them, and such a reference then points to no row',
   'create table "' || s.name || '" again without the foreign key'
@@ -66,8 +66,8 @@ constexpr const char* kRunOutSql = R"(select 'warning', '[shown]', cast(seq as t
   'stop the writers and the relay, let the outbox run empty, then run update sqlite_sequence set seq = 0 where name = ''[table]'';'
 from sqlite_sequence where name = '[table]' collate nocase and '[kind]' = 'event' and seq > 9223372036854775807 / 10 * 8)";
 
-// An error rolls back only its own statement. A delete of no rows sets changes() to 0, and an insert that fails leaves
-// it at 0.
+// An error rolls back only the statement that caused it. A delete of no rows sets changes() to 0, and an insert that
+// fails leaves changes() at 0.
 constexpr const char* kInsertAgain =
     "begin; " OUTBOX_EXPECT_ALL
     " create temporary table outbox_low as select * from {event} where id < 1; delete from {event} where id in"
@@ -82,7 +82,7 @@ constexpr Question kQuestions[] = {
 };
 
 void Ask(Connection& db, const Question& question, const Places& places, std::vector<Finding>& findings) {
-  // The questions are not asked in one transaction, because that would take the write lock.
+  // The queries are not run in one transaction, because that would take the write lock.
   for (const Row& row : db.Run({sql::Filled(question.sql, places), {}}))
     findings.push_back(sql::FindingOf(question.text, row));
 }
@@ -107,7 +107,7 @@ struct Trigger {
   [[nodiscard]] const char* Write() const {
     return Says(" delete on ") ? "delete" : Says(" insert on ") ? "insert" : "update";
   }
-  // True if the trigger suppresses every write, whatever the row is.
+  // Returns true if the trigger suppresses every write, whatever the row is.
   [[nodiscard]] bool Ignores() const { return !Says(" when ") && body.starts_with("beginselectraise(ignore);"); }
   [[nodiscard]] bool MayIgnore() const { return body.find("raise(ignore)") != std::string::npos; }
   std::string head, body;
@@ -124,16 +124,15 @@ void FindTriggers(Connection& db, const std::string& table, bool outbox, std::ve
     const std::string when = std::string(trigger.Says(" before ") ? "before " : "after ") + write;
     const std::string drop = "drop trigger \"" + row[0].value_or("") + "\";";
     const bool certain = trigger.Ignores() && (write == "delete" || !outbox);
-    const char* follows = certain ? "raise(ignore) suppresses the write without an error"
-                          : trigger.MayIgnore()
-                              ? "where it calls raise(ignore), the write is suppressed without an error"
-                              : "an error in it refuses the write";
+    const char* follows = certain               ? "raise(ignore) suppresses the write without an error"
+                          : trigger.MayIgnore() ? "if it calls raise(ignore), the write is suppressed without an error"
+                                                : "an error in it refuses the write";
     findings.push_back(sql::FindingOf(sql::kTrigger, {certain ? "error" : "warning", table, row[0], when, follows,
                                                       drop + (certain ? "" : " -- unless it never fails")}));
   }
 }
 
-// The relay's writes to the tables. Preparing them reveals names that do not exist, also in triggers.
+// The relay's writes to the tables. Preparing these statements reveals names that do not exist, also in triggers.
 constexpr const char* kWrites[] = {
     "delete from {event} where id between 1 and 2",
     "insert into {retry} (row_id) values (1) on conflict (row_id) do update set attempts = attempts + 1",
@@ -154,7 +153,7 @@ void TryWrites(Connection& db, const sql::Tables& tables, std::vector<Finding>& 
       const std::string text = error.what();
       findings.push_back(
           {true, "the relay cannot run \"" + tables.In(sql) + "\": " + text.substr(0, text.find("; ")),
-           "correct or drop what the error names, such as a trigger; then " + std::string(sql::kMigrate)});
+           "correct or drop the object that the error names, such as a trigger; then " + std::string(sql::kMigrate)});
       return;
     }
   }

@@ -9,14 +9,14 @@
 namespace outbox::sqlite {
 namespace {
 
-constexpr unsigned kMaxRescanned = 20'000;  // number of rows that one step of a rescan examines
+constexpr unsigned kMaxRescanned = 20'000;  // maximum number of rows that one step of a rescan examines
 constexpr unsigned kLookAtClock = 256;      // number of rows between two checks of the time
 
 // {e.copies} stands for the copied columns of captured rows.
 const char* const kColumns = "id, event_id, aggregate_id, event_type, topic, payload, headers, created_at{e.copies}";
 enum Column : int { kId, kEventId, kKey, kType, kTopic, kPayload, kHeaders, kCreated, kCopies };
 
-// The hash FNV-1a, with its upper bits mixed into the lower ones.
+// Returns the FNV-1a hash, with its upper bits mixed into the lower ones.
 std::uint32_t Hash(std::string_view bytes) {
   std::uint32_t hash = 2166136261U;
   for (const char c : bytes) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
@@ -39,8 +39,8 @@ select 1 from {retry} r where r.aggregate_id = cast(?1 as text) and r.row_id < ?
   and exists (select 1 from {event} e where e.id = r.row_id
               and (r.event_id is null or r.event_id = ifnull(cast(e.event_id as text), ''))) limit 1)";
 
-// Names of captured columns are qualified with an alias. Without one, SQLite takes a name in double quotes for a string
-// if there is no such column.
+// Returns a query for rows. Names of captured columns are qualified with an alias, because SQLite takes an unqualified
+// name in double quotes for a string if there is no such column.
 std::string Rows(const sql::Tables& tables, const char* where) {
   return tables.In(sql::Fill("select [columns] from {event}[alias] where ",
                              {{"[columns]", kColumns}, {"[alias]", tables.captured ? " e" : ""}}) +
@@ -96,7 +96,7 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
 }
 
 // Adds a limited number of failures that are due, in the order of the times since which they have been due. The next
-// read continues with the failures behind them. After the last one it begins again with the first.
+// read continues with the failures behind these, and begins again with the first failure after the last one.
 void Reader::AddDue(const ReserveRequest& request, Position& position, BatchBuilder& batch) {
   if (position.shares.NewPass()) {
     position.due = kNever;
@@ -127,7 +127,8 @@ void Reader::AddNew(Position& position, BatchBuilder& batch) {
   for (after_.Bind(position.id); after_.Step();) {
     if (!Add(after_, batch)) break;
     position.id = after_.Number(kId);
-    // Millions of rows may have to wait and be passed over, so the loop stops in time. The next call goes on from here.
+    // Millions of rows may have to wait and be passed over, so the loop stops in time. The next call continues from
+    // here.
     if (++seen % kLookAtClock == 0 && connection_.PastHalf()) {
       batch.More();
       break;
@@ -180,12 +181,12 @@ bool Reader::Add(const Prepared& row, BatchBuilder& batch) {
 
 bool Reader::Ours(long long id, const Bytes& key) const { return shards_ == 1 || ShardOf(id, key, shards_) == shard_; }
 
-// True if the row has to wait, for its own next attempt or for an earlier event of its key. Sets `attempts` if it has
-// failed.
+// Returns true if the row has to wait, for its own next attempt or for an earlier event of its key. Sets `attempts` if
+// the row has failed.
 bool Reader::Waits(long long id, std::string_view event_id, const Bytes& key, std::uint32_t& attempts) {
   bool waits = false;
   if (failed_.Bind(id, event_id).Step()) {
-    // At least 1, even if an operator has reset the counter to 0.
+    // The number is at least 1, even if an operator has reset the counter to 0.
     attempts = std::max(1U, static_cast<std::uint32_t>(failed_.Number(0)));
     waits = unfailed_only_ || failed_.Type(1) == SQLITE_NULL || failed_.Number(1) > at_;
   }

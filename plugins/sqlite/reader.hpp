@@ -1,8 +1,8 @@
-// ReserveNewEvents on SQLite.
+// Implements ReserveNewEvents on SQLite.
 //
 // SQLite allows one writer at a time, so ids are assigned in the order of commits and a reading position can be
 // trusted: every row at or below it has been read. Rows are read in ascending order of their ids. If the outbox has
-// failures, each row is checked for its own failure and for an earlier one of its key.
+// failures, each row is checked for its own failure and for an earlier failure of its key.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@
 
 namespace outbox::sqlite {
 
-// Reads the shards of a session. Owned by the adapter. Thread: the thread of the session.
+// Reads shards for one session. The adapter owns the object. Thread: the thread of the session.
 class Reader {
  public:
   // Prepares the statements. REQUIRES: the tables exist.
@@ -25,20 +25,20 @@ class Reader {
   void Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch);
 
  private:
-  // How far a shard has been read. It only saves work, and is lost with the session.
+  // The position up to which a shard has been read. It only saves work, and is lost with the session.
   struct Position {
     // Token of the lease under which the shard was read.
     std::uint64_t token = 0;
-    // The last row that was read.
+    // Id of the last row that was read.
     long long id = 0;
-    // The failure that was checked last, in the order in which failures fall due: its time (milliseconds since 1970)
-    // and row.
+    // The failure that was checked last, in the order in which failures fall due: its time in milliseconds since 1970,
+    // and its row id.
     long long due = kNever, due_row = 0;
-    // A failure that is due was passed over, because the batch had no room for it.
+    // True if a failed row whose retry is due was passed over, because the batch had no room for it.
     bool due_left = false;
     Shares shares = {};
-    // The last row that the rescan has passed, and the position when the rescan began. An end of 0 means that no rescan
-    // is under way.
+    // Id of the last row that the rescan has passed, and the position at the time when the rescan began. If
+    // `rescan_end` is 0, no rescan is under way.
     long long rescanned = 0, rescan_end = 0;
   };
   static constexpr long long kNever = std::numeric_limits<long long>::min();
@@ -53,11 +53,11 @@ class Reader {
   Connection& connection_;
   Prepared now_, due_, by_id_, after_, failed_, earlier_;
   ColumnValues values_;
-  // The positions by the number of the shard.
+  // The positions by the numbers of the shards.
   std::map<std::uint32_t, Position> positions_;
 
-  // State of the read under way: the shard and the number of shards; whether outbox_retry has rows; whether rows that
-  // have failed are left out even if they are due; the time of the database in milliseconds since 1970.
+  // State of the read that is under way: the shard and the number of shards; whether outbox_retry has rows; whether
+  // rows that have failed are left out even if they are due; the time of the database in milliseconds since 1970.
   std::uint32_t shard_ = 0, shards_ = 1;
   bool troubled_ = false;
   bool unfailed_only_ = false;

@@ -11,7 +11,7 @@ namespace {
 
 constexpr sql::SchemaDialect kDialect{"alter table [table] add column [column]",
                                       "create index [index] on [table] [columns]", "drop index [index]"};
-// Used in a script, which cannot know what exists.
+// The statements for a script, which cannot check what exists.
 constexpr sql::SchemaDialect kIfNeeded{"", "create index if not exists [index] on [table] [columns]", ""};
 
 constexpr std::string_view kPayloads[] = {"blob", "text", "bytea"};
@@ -64,7 +64,7 @@ from main.sqlite_master m join pragma_index_list(m.name, 'main') i where [ours])
 std::vector<sql::Table> Wanted(const sql::Tables& t) {
   std::vector<sql::Table> tables = sql::OutboxTables(t, {kTypes});
   sql::Table& retry = tables[sql::kRetry];
-  // NULL means that the failure was recorded by version 1.
+  // event_id is NULL if the failure was recorded by version 1.
   sql::ColumnOf(retry, "event_id") = {"event_id", "text", 2};
   retry.indexes = {{retry.name + "_key", "(aggregate_id, row_id)"},
                    {retry.name + "_due", "(next_try)"},
@@ -81,9 +81,9 @@ std::vector<sql::Table> WantedWithCopies(const sql::Tables& t) {
 
 namespace {
 
-// Returns the statements that add what is missing in tables of an earlier version, or of another list of captured
-// columns. They are printed as comments, because a script for SQLite has no conditions and cannot check first what is
-// missing.
+// Returns the statements that add the columns that are missing in tables of an earlier version, or of another list of
+// captured columns. They are printed as comments, because a script for SQLite has no conditions and cannot check which
+// columns are missing.
 std::string UpgradeScript(const sql::Tables& t) {
   std::string sql;
   for (const sql::Table& table : WantedWithCopies(t))
@@ -146,7 +146,8 @@ std::vector<std::string> PlanSchema(Connection& connection, const sql::Tables& t
   return Migration(connection, t, options).Plan();
 }
 
-// SQLite has one write lock and no queue for it, so nobody waits behind this call while the call waits for the lock.
+// Applies the schema. SQLite has one write lock and no queue for it, so nobody waits behind this call while it waits
+// for the lock.
 void ApplySchema(Connection& connection, const sql::Tables& t, const SchemaOptions& options) {
   if (options.remove_capture) {
     sql::RequireCaptured(t);

@@ -9,7 +9,7 @@ namespace {
 // Converts seconds to microseconds. Returns 0 if the number is not a time: it may be any number that SQLite can store,
 // infinite, or not a number at all.
 std::int64_t FromSeconds(double seconds) {
-  // Beyond the year 9999, and far below the limit of an integer in microseconds.
+  // This time is beyond the year 9999, and far below the limit of an integer in microseconds.
   constexpr double kFar = 1e12;
   return seconds > -kFar && seconds < kFar ? sql::KnownMicros(static_cast<std::int64_t>(seconds * 1e6)) : 0;
 }

@@ -13,11 +13,11 @@
 namespace outbox::sqlite {
 namespace {
 
-// Time after a change of the files in which data_version is checked every kLookAgain. SQLite writes the pages first.
-// The commit becomes visible a moment later, without a further change that inotify reports.
+// Time after a change of the files during which data_version is checked every kLookAgain. SQLite writes the pages
+// first. The commit becomes visible a moment later, without a further change that inotify reports.
 constexpr auto kCommitFollows = std::chrono::milliseconds(50);
 constexpr Millis kLookAgain{1};
-// Maximum sleep, after which a cancel is noticed.
+// Maximum time of one sleep, after which a cancel is noticed.
 constexpr Millis kMaxSleep{100};
 
 }  // namespace
@@ -50,7 +50,7 @@ bool Watch::TakeChanges() const {
     for (const char* at = buffer.data(); at < buffer.data() + size;) {
       const auto* const event = reinterpret_cast<const inotify_event*>(at);
       at += sizeof(inotify_event) + event->len;
-      // A notification about an overflow has no name, and the lost ones may have been about any file.
+      // A notification about an overflow has no name, and the lost notifications may have been about any file.
       ours = ours || event->len == 0 || std::string_view(event->name).starts_with(name_);
     }
   }

@@ -1,6 +1,6 @@
-// Reports when another connection has committed to the database file. SQLite's data_version shows whether one has, and
-// changes of the files (inotify) show when to check it. Only writers on this machine are noticed. What is written over
-// a network file system is found by polling.
+// Reports when another connection has committed to the database file. SQLite's data_version shows whether there was a
+// commit, and changes of the files (inotify) show when to check it. Only writers on this machine are noticed. Commits
+// over a network file system are found by polling.
 #pragma once
 
 #include <string>
@@ -9,12 +9,12 @@
 
 namespace outbox::sqlite {
 
-// Implements outbox.wakeup/1 for a session. Owned by the adapter. Thread: the thread of the session, since it uses the
-// connection.
+// Implements outbox.wakeup/1 for a session. The adapter owns the object. Thread: the thread of the session, since it
+// uses the connection.
 class Watch {
  public:
-  // Errors: throws OUTBOX_UNAVAILABLE if the folder of the file cannot be watched, for example because the system has
-  // no inotify watches left.
+  // Starts to watch the folder of the file. Errors: throws OUTBOX_UNAVAILABLE if the folder cannot be watched, for
+  // example because the system has no inotify watches left.
   explicit Watch(Connection& connection);
   ~Watch();
   Watch(const Watch&) = delete;

@@ -98,7 +98,7 @@ class Consumer::Impl final : public Client {
   [[nodiscard]] Counters counters() const { return totals_.Now(); }
 
  private:
-  // Thread of the functions from here to Revoke(): the consumer's own.
+  // Thread: the functions from here to Revoke() run on the consumer's own thread.
 
   void Run() {
     Subscribe();
@@ -107,7 +107,7 @@ class Consumer::Impl final : public Client {
       if (message) Take(*message);
     }
     for (const auto& partition : partitions_) partition->AskToStop();
-    rd_kafka_consumer_close(handle_.get());  // It calls Rebalance().
+    rd_kafka_consumer_close(handle_.get());  // This calls Rebalance().
     partitions_.clear();
     handle_.reset();
     dead_letters_.reset();

@@ -19,7 +19,7 @@ struct Route {
   BatchHandler batch;
 };
 
-// The state of one run, from Start() to the end. The consumer owns it. Thread: any.
+// The state of one run, from Start() until the consumer has stopped. The consumer owns it. Thread: any.
 struct Context {
   const Settings& settings;
   const std::map<std::string, std::shared_ptr<const Route>, std::less<>>& routes;
@@ -38,15 +38,15 @@ struct Context {
   }
 };
 
-// An object of this class exists while a handler, `setup` or `cleanup` runs on this thread, where Consumer::Stop()
-// would wait for itself.
+// Marks the current thread as long as the object exists: a handler, `setup` or `cleanup` runs on this thread, so
+// Consumer::Stop() would wait for itself.
 class Inside {
  public:
   Inside() { ++depth_; }
   ~Inside() { --depth_; }
   Inside(const Inside&) = delete;
   Inside& operator=(const Inside&) = delete;
-  // Returns true if such a function runs on the calling thread.
+  // Returns true if a handler, `setup` or `cleanup` runs on the calling thread.
   static bool Here() { return depth_ > 0; }
 
  private:

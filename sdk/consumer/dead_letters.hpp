@@ -9,8 +9,8 @@
 
 namespace outbox::consumer {
 
-// A producer for the dead letter topic. The consumer owns it while it runs. A copy has the key, payload and headers of
-// the record, and also the headers dead_letter_reason, dead_letter_group, dead_letter_topic, dead_letter_partition and
+// A producer for the dead letter topic. A running consumer owns it. A copy has the key, payload and headers of the
+// record, and also the headers dead_letter_reason, dead_letter_group, dead_letter_topic, dead_letter_partition and
 // dead_letter_offset.
 class DeadLetters final : public Client {
  public:
@@ -20,8 +20,8 @@ class DeadLetters final : public Client {
   DeadLetters(const DeadLetters&) = delete;
   DeadLetters& operator=(const DeadLetters&) = delete;
 
-  // Copies the record, and waits until Kafka has acknowledged the copy. Returns an empty text then, and otherwise why
-  // it failed, after kMaxWait (30 s) at most. Thread: any.
+  // Copies the record and waits until Kafka has acknowledged the copy, for at most kMaxWait (30 s). Returns an empty
+  // text after success, otherwise the reason for the failure. Thread: any.
   [[nodiscard]] std::string Send(const Record& record, const std::string& reason);
 
  private:

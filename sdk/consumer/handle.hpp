@@ -12,15 +12,16 @@ namespace outbox::consumer {
 
 using Properties = std::map<std::string, std::string>;
 
-// Receives the callbacks of librdkafka. REQUIRES: it lives longer than the handle.
+// Receives the callbacks of librdkafka. REQUIRES: the Client lives longer than the handle.
 class Client {
  public:
   virtual ~Client() = default;
   // Receives a log line. Thread: any.
   virtual void Log(LogLevel level, std::string_view line) = 0;
-  // Partitions are assigned or revoked. Only for consumers. Thread: the one that polls the handle.
+  // Handles the assignment or revocation of partitions. Called only for consumers. Thread: the one that polls the
+  // handle.
   virtual void Rebalance(rd_kafka_t*, rd_kafka_resp_err_t, rd_kafka_topic_partition_list_t*) {}
-  // The outcome of a sent record is known. Only for producers. Thread: the one that polls the handle.
+  // Handles the outcome of a sent record. Called only for producers. Thread: the one that polls the handle.
   virtual void Delivered(const rd_kafka_message_t*) {}
 };
 

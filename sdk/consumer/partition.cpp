@@ -62,7 +62,8 @@ void Partition::Run() {
 }
 
 std::size_t Partition::Fetch() {
-  // In milliseconds. The wait is limited because rd_kafka_queue_yield() has no effect on a wait that begins after it.
+  // Longest wait in milliseconds. It is limited because rd_kafka_queue_yield() does not end a wait that begins after
+  // it.
   constexpr int kWake = 500;
   MessagePtr first(rd_kafka_consume_queue(queue_.get(), kWake));
   if (!first) return 0;

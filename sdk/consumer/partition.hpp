@@ -26,13 +26,13 @@ class Partition {
   [[nodiscard]] const TopicPartition& partition() const { return topic_partition_; }
   // Starts the thread.
   void Start();
-  // Makes the thread end after the handler that runs, without waiting for it. Thread: any.
+  // Asks the thread to end once the current handler call returns, and does not wait for that. Thread: any.
   void AskToStop();
-  // Ends the thread, and waits for a handler that runs.
+  // Asks the thread to end and waits for it, and so for the current handler call.
   void Stop();
 
  private:
-  // Thread of the functions below: that of the partition.
+  // Thread: the functions below run on the partition's own thread.
 
   void Run();
   // Takes the records that have arrived, and waits for a short time if there are none. Returns their number.
@@ -45,13 +45,13 @@ class Partition {
   // Applies the policy to a record that no handler accepts. Returns false if the partition was stopped before that was
   // finished.
   bool Refuse(const Record& record, Policy policy, const std::string& reason);
-  // Waits for a slot and calls the handler. `threw` is set to true if it throws.
+  // Waits for a slot and calls the handler. Sets `threw` to true if the handler throws.
   Outcome Call(std::span<Record> records, const Route& route, bool& threw);
-  // Returns the pause after this attempt, if the handler threw.
+  // Returns the pause after this attempt if the handler threw.
   [[nodiscard]] Millis PauseAfter(std::uint32_t attempt) const;
-  // Waits. Returns false if the partition was stopped meanwhile.
+  // Waits for `time`. Returns false if the partition was stopped meanwhile.
   bool Pause(Millis time);
-  // Checks the number of the record, if the settings name a header for it.
+  // Checks the sequence number of the record, if the settings name a header for it.
   void Watch(const Record& record);
   // Makes the offset after the record the next one to be committed.
   void Store(const Record& record);

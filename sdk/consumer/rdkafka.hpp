@@ -12,7 +12,7 @@ namespace outbox::consumer {
 using outbox::detail::FreeWith;
 
 using ConfPtr = std::unique_ptr<rd_kafka_conf_t, FreeWith<rd_kafka_conf_destroy>>;
-// Its destruction blocks until the threads of the client have ended.
+// Owns a client. Destroying it blocks until the threads of the client have ended.
 using HandlePtr = std::unique_ptr<rd_kafka_t, FreeWith<rd_kafka_destroy>>;
 using QueuePtr = std::unique_ptr<rd_kafka_queue_t, FreeWith<rd_kafka_queue_destroy>>;
 using MessagePtr = std::unique_ptr<rd_kafka_message_t, FreeWith<rd_kafka_message_destroy>>;

@@ -1,4 +1,4 @@
-// Checks the numbers that the application counts up per key: finds numbers that are missing, late or repeated.
+// Checks the numbers that the application increases for each key: finds numbers that are missing, late or repeated.
 #pragma once
 
 #include <cstdint>
@@ -15,18 +15,18 @@ namespace outbox::consumer {
 // Thread: that of the partition.
 class Sequence {
  public:
-  // What a number shows: how many numbers before it are missing; whether it was missing before, and so is late; whether
-  // it has occurred before.
+  // The result of checking a number: how many numbers before it are missing; whether it was missing before, and so is
+  // late; whether it has occurred before.
   struct Finding {
     std::uint64_t missing = 0;
     bool late = false, repeated = false;
   };
   static constexpr std::size_t kKeys = 50'000;
-  // How many of the latest missing numbers of a key are remembered. If one of these arrives later, it counts as late,
-  // and any other as repeated.
+  // Number of missing numbers of a key that are remembered, the latest ones. If one of these arrives later, it counts
+  // as late; any other number that is not above the last one counts as repeated.
   static constexpr std::size_t kMissing = 16;
 
-  // Checks the next number of the key. The first number of a key shows nothing.
+  // Checks the next number of the key. For the first number of a key the finding is empty.
   Finding See(std::string_view key, std::int64_t number);
 
  private:

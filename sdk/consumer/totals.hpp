@@ -1,4 +1,4 @@
-// The counters in a form that several threads can increment at once.
+// The counters of a consumer, in a form that several threads can increment at once.
 #pragma once
 
 #include <atomic>

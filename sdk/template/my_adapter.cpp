@@ -26,12 +26,12 @@ std::int64_t Now() {
   return std::chrono::duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-// One object is one connection.
+// The adapter. Each object is one connection.
 class MyAdapter : public StorageAdapter, public Emit {
  public:
   explicit MyAdapter(const std::shared_ptr<Settings>& settings) : db_(settings->path) {}
 
-  // Every read begins at the oldest row; Add skips the outstanding ones. A row is returned when it is due, and only if
+  // Reads from the oldest row every time; Add skips the outstanding rows. A row is returned when it is due, and only if
   // no earlier row of its key has failed. Retries and new rows alternate; the retry that has been due longest comes
   // first.
   void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override {
@@ -66,7 +66,8 @@ class MyAdapter : public StorageAdapter, public Emit {
   }
 
   void ConfirmFailed(Failures failures) override {
-    // Such a row is never due again. A blocked row waits for an operator, together with the later rows of its key.
+    // A row that is not to be retried is never due again. A blocked row also holds back the later rows of its key,
+    // until an operator acts.
     constexpr auto kNever = std::int64_t{1} << 62;
     Ready().Transaction([&] {
       for (const Failure& f : failures)
@@ -79,7 +80,7 @@ class MyAdapter : public StorageAdapter, public Emit {
     });
   }
 
-  // These are used by `outbox-relay emit` and the contract tests. An application executes its own INSERT.
+  // The three functions below serve `outbox-relay emit` and the contract tests. An application executes its own INSERT.
   void BeginEmit() override { Ready().Run("BEGIN IMMEDIATE"); }
   void EndEmit(bool commit) override { Ready().Run(commit ? "COMMIT" : "ROLLBACK"); }
   void Insert(Events events) override {
@@ -91,8 +92,8 @@ class MyAdapter : public StorageAdapter, public Emit {
   }
 
  private:
-  // Returns true if an earlier row of the key is not outstanding, so that it is still to be read. A retry that was
-  // returned now would overtake it.
+  // Returns true if an earlier row of the key is not outstanding and so is still to be read. If the retry were returned
+  // now, it would overtake that row.
   bool EarlierComes(std::int64_t id, const Bytes& key, const ReserveRequest& request) {
     bool comes = false;
     db_.Run("SELECT id FROM outbox_event WHERE aggregate_id = ?1 AND id < ?2 AND NOT delivered", {key, id},

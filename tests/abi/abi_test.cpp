@@ -1,4 +1,5 @@
-// A plugin that was built against version 1.0 of the contract must work with every later relay.
+// Tests that a plugin built against version 1.0 of the contract works with this relay, as it must with every later
+// one.
 #include <spdlog/logger.h>
 #include <spdlog/sinks/ostream_sink.h>
 

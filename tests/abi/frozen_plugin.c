@@ -1,4 +1,4 @@
-/* A plugin as of version 1.0: plain C against the frozen headers. It returns three events whose memory it owns. */
+/* A plugin in plain C, built with the frozen headers of version 1.0. It returns three events and owns their memory. */
 #include <string.h>
 
 #include "outbox/ext/leases.h"

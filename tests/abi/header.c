@@ -1,4 +1,4 @@
-/* Compiled as every C standard that the contract promises. Each header must compile without any other. */
+/* This file is compiled under each promised C standard. Each header must compile without the others. */
 #include "outbox/ext/admin.h"
 #include "outbox/ext/columns.h"
 #include "outbox/ext/emit.h"

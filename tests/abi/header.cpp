@@ -1,4 +1,4 @@
-// Compiles the C headers as C++ of every standard. The SDK's own C++ headers need C++20.
+// Compiles the C headers as C++17 and as C++20. The SDK's own C++ headers need C++20.
 #include "outbox/ext/admin.h"
 #include "outbox/ext/columns.h"
 #include "outbox/ext/emit.h"

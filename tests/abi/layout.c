@@ -1,4 +1,4 @@
-/* Compiled twice: against the frozen headers, and against the current ones. */
+/* This file is compiled twice: against the frozen headers, and against the current ones. */
 #include "outbox/ext/admin.h"
 #include "outbox/ext/columns.h"
 #include "outbox/ext/emit.h"

@@ -1,6 +1,7 @@
-// The memory plugin, with calls that can be made to hang: a call does not return while the folder in OUTBOX_HANG holds
-// a file of its name: reserve, confirm, mark, heartbeat, was_lost or stats. While the folder holds "emit", each
-// heartbeat commits an event. While it holds "lost", was_lost reports that the previous owner let its lease expire.
+// The memory plugin, with calls that can be made to hang. While the folder in OUTBOX_HANG contains a file named
+// reserve, confirm, mark, heartbeat, was_lost or stats, the call of that name does not return. While the folder
+// contains a file "emit", each heartbeat commits an event. While it contains a file "lost", was_lost reports that the
+// previous owner let its lease expire.
 #include <cstdlib>
 #include <filesystem>
 #include <thread>

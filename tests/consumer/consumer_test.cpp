@@ -1,4 +1,4 @@
-// The life of a consumer: handlers, partitions, order, commits, starting and stopping.
+// Tests the life of a consumer: handlers, partitions, order, commits, starting and stopping.
 #include <algorithm>
 #include <array>
 #include <map>
@@ -149,7 +149,7 @@ TEST_CASE("partitions are set up before their first record and cleaned up after 
   Rig rig;
   for (std::int32_t partition = 0; partition < 4; ++partition) rig.Send(Numbered(50, partition));
   std::mutex mutex;
-  std::map<std::int32_t, std::set<int>> owners;  // Keyed by partition.
+  std::map<std::int32_t, std::set<int>> owners;  // The consumers that have set up a partition, by partition.
   int wrong = 0;
   Notes handled;
   std::vector<std::unique_ptr<Consumer>> consumers;

@@ -1,5 +1,5 @@
-// A consumer connected to a broker. OUTBOX_TEST_KAFKA names a broker that creates topics with 4 partitions by itself.
-// Each test has a topic and a group of its own.
+// Runs consumers against the broker that OUTBOX_TEST_KAFKA names, which has to create topics with 4 partitions by
+// itself. Each test has a topic and a group of its own.
 #pragma once
 
 #include <librdkafka/rdkafka.h>
@@ -41,7 +41,8 @@ void Eventually(Condition condition, const char* what) {
   }
 }
 
-// A record as the relay writes it: event_id, event_type, and then the application's headers.
+// A record to be sent. If `by_the_relay` is true, it gets the headers that the relay adds, event_id and event_type,
+// before the application's headers.
 struct Sent {
   std::string payload;
   std::int32_t partition = 0;
@@ -88,7 +89,7 @@ class Producer {
   int ids_ = 0;
 };
 
-// Lines that several threads add: the handled records, or the log.
+// A list of lines to which several threads may add: the handled records, or the log.
 class Notes {
  public:
   void Add(const std::string& line) {
@@ -125,7 +126,7 @@ struct Rig {
     settings.log = [this](consumer::LogLevel, std::string_view line) { log.Add(std::string(line)); };
   }
   void Send(const std::vector<Sent>& records) { producer.Send(topic, records); }
-  // Returns a handler that records payloads.
+  // Returns a handler that adds the payload of each record to `handled`.
   consumer::Handler Noting() {
     return [this](const Record& record) {
       handled.Add(std::string(record.payload.value_or("")));

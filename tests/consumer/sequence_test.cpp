@@ -1,4 +1,4 @@
-// Which numbers of a key are missing, late or repeated.
+// Tests which numbers of a key are reported as missing, late or repeated.
 #include "sequence.hpp"
 
 #include <deque>
@@ -57,7 +57,7 @@ TEST_CASE("a gap of any length is counted, and its last numbers are remembered")
 TEST_CASE("in random streams, each number is judged by the earlier numbers of its key") {
   struct Stream {
     std::int64_t last = 0;
-    std::deque<std::int64_t> passed_over;  // Skipped, and not arrived since; ascending.
+    std::deque<std::int64_t> passed_over;  // Numbers that were skipped and have not arrived since, ascending.
   };
   for (unsigned seed = 0; seed < 200; ++seed) {
     INFO("seed " << seed);

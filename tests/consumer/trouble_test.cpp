@@ -1,4 +1,4 @@
-// Records that cannot be handled now, or never.
+// Tests of records that cannot be handled now, or cannot be handled at all.
 #include <algorithm>
 #include <set>
 
@@ -86,7 +86,7 @@ TEST_CASE("a handler that throws is called again, and nothing is skipped") {
   Consumer consumer(rig.settings);
   consumer.On("Placed", [&](const Record& record) {
     if (record.attempt == 1) throw std::runtime_error("secret " + std::string(*record.payload));
-    if (record.attempt == 2) throw 5;  // NOLINT: no std::exception
+    if (record.attempt == 2) throw 5;  // NOLINT: an exception that is no std::exception
     rig.handled.Add(std::string(*record.payload));
     return Outcome::Ok();
   });

@@ -1,5 +1,5 @@
-// One case of the contract: a promise of outbox/plugin.h or outbox/ext/, and the code that checks whether a plugin
-// keeps it.
+// A case of the contract test: one promise of outbox/plugin.h or outbox/ext/, and the code that checks whether a plugin
+// keeps this promise.
 #pragma once
 
 #include <fmt/format.h>
@@ -17,17 +17,18 @@ namespace outbox::contract {
 // The plugin under test, and the settings of the test.
 struct Subject {
   std::filesystem::path file;
-  std::string name;     // The name of the plugin, as in its file's name.
-  std::string options;  // A JSON object; it names a database that the cases may empty.
-  std::string payload;  // The type of the payload column; "" = the plugin's default.
-  // A shell command that empties the database; "" = the plugin empties it itself (outbox.testing/1).
+  std::string name;     // The name of the plugin: <name> in the file name outbox-<name>.so.
+  std::string options;  // The plugin's options, a JSON object. They name a database that the cases may empty.
+  std::string payload;  // The type of the payload column; "" = the default of the plugin.
+  // A shell command that empties the database before each case; "" = the plugin empties the database
+  // (outbox.testing/1).
   std::string before;
   std::uint64_t seed = 0;
 };
 
 struct Case {
-  std::string group, name;  // Both in kebab-case.
-  std::string promise;      // One sentence.
+  std::string group, name;  // Group and name are in kebab-case.
+  std::string promise;      // The promise that the case checks, in one sentence.
   void (*run)(const Subject&);
 };
 
@@ -42,7 +43,7 @@ struct Warned : std::runtime_error {
   using runtime_error::runtime_error;
 };
 
-// Throws Broken unless `kept`. The text says what was observed, for a reader who does not know this source.
+// Throws Broken if `kept` is false. The text says what was observed, for a reader who does not know this source.
 template <class... Args>
 void Expect(bool kept, fmt::format_string<Args...> seen, Args&&... args) {
   if (!kept) throw Broken(fmt::format(seen, std::forward<Args>(args)...));

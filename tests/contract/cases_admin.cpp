@@ -1,4 +1,4 @@
-// Failed events as an operator sees them: they are listed, retried, requeued and discarded.
+// Tests of outbox.admin/1: an operator lists, retries, requeues and discards failed events.
 #include <thread>
 
 #include "rig.hpp"
@@ -8,7 +8,7 @@ namespace {
 
 using storage::Change;
 
-// Emits 1 2 3 of key "k". 1 is then dead, and no row is outstanding.
+// Emits the events 1, 2 and 3 of key "k". Afterwards event 1 is a dead letter, and no row is outstanding.
 void KillTheHead(Rig& rig, Relay& relay) {
   rig.Emit(3, "k");
   relay.Fail({relay.Await(3)[0]}, OUTBOX_DEAD);
@@ -46,7 +46,7 @@ void DeadKeepsEverything(const Subject& subject) {
     Expect(is.payload == was.payload, "the payload of event {} has changed", was.event_id);
     Expect(is.headers == was.headers, "the headers of event {} have changed", was.event_id);
     Expect(is.created_us == was.created_us, "the time of event {} has changed", was.event_id);
-    Expect(is.attempts == 2, "event {} says {} attempts, expected: 2", is.event_id, is.attempts);
+    Expect(is.attempts == 2, "event {} has {} attempts, expected: 2", is.event_id, is.attempts);
   }
 }
 
@@ -129,7 +129,7 @@ void RepeatedDeathKillsOnce(const Subject& subject) {
   Expect(rig.ListDead().size() == 1, "{} dead events are listed, expected: 1", rig.ListDead().size());
 }
 
-// Lists the events of the outbox with this key.
+// Lists the events of `from` that have this key.
 std::vector<Seen> OfKey(Rig& rig, std::uint32_t from, std::string_view key) {
   return rig.List({.from = from, .key = key, .max = 1000});
 }
@@ -217,7 +217,7 @@ void ListWithoutContents(const Subject& subject) {
   Expect(without.size() == 3 && with.size() == 3, "not all events are listed");
   const std::int64_t sizes[] = {static_cast<std::int64_t>(payload.size()), 0, -1};
   for (std::size_t i = 0; i < 3; ++i) {
-    Expect(!without[i].payload && !without[i].headers, "contents are given without being asked for");
+    Expect(!without[i].payload && !without[i].headers, "payload or headers were returned without being requested");
     Expect(without[i].payload_size == sizes[i], "the payload's size is {}, expected: {}", without[i].payload_size,
            sizes[i]);
   }
@@ -313,7 +313,7 @@ void RequeueByTwoMovesOnce(const Subject& subject) {
       }
     });
   for (std::thread& one : people) one.join();
-  Expect((broken[0] + broken[1]).empty(), "one of them was refused: {}{}", broken[0], broken[1]);
+  Expect((broken[0] + broken[1]).empty(), "one of two concurrent requeues was refused: {}{}", broken[0], broken[1]);
   Expect(moved[0] + moved[1] == kEvents, "two concurrent requeues reported {} and {} events, expected: {} in all",
          moved[0], moved[1], kEvents);
   const auto rows = relay.Await(kEvents);

@@ -1,4 +1,4 @@
-// Options and schema.
+// Tests of the plugin's options and of outbox.schema/1.
 #include <spdlog/logger.h>
 
 #include <nlohmann/json.hpp>
@@ -20,7 +20,7 @@ Status OpenWith(const Subject& subject, const std::string& options) {
 void BadJsonIsBadConfig(const Subject& subject) {
   for (const char* options : {"", "{", "nonsense", "[]", "1", "null", "{\"a\":}"}) {
     const Status status = OpenWith(subject, options);
-    Expect(status.code() == OUTBOX_BAD_CONFIG, "open with options '{}' answered code {}: {}", options, status.code(),
+    Expect(status.code() == OUTBOX_BAD_CONFIG, "open with options '{}' returned code {}: {}", options, status.code(),
            status.text());
   }
 }
@@ -29,8 +29,8 @@ void UnknownKeyIsNamed(const Subject& subject) {
   auto options = nlohmann::json::parse(subject.options);
   options["conection_timeot"] = 1;
   const Status status = OpenWith(subject, options.dump());
-  Expect(status.code() == OUTBOX_BAD_CONFIG, "open answered code {}: {}", status.code(), status.text());
-  Expect(status.text().find("conection_timeot") != std::string::npos, "the text does not name the key: {}",
+  Expect(status.code() == OUTBOX_BAD_CONFIG, "open returned code {}: {}", status.code(), status.text());
+  Expect(status.text().find("conection_timeot") != std::string::npos, "the error does not name the key: {}",
          status.text());
 }
 
@@ -39,7 +39,7 @@ void SchemaIsPrintedWithoutADatabase(const Subject& subject) {
   const auto sql = store->PrintSchema({1, subject.payload});
   if (sql.status().code() == OUTBOX_UNSUPPORTED) throw Skipped(sql.status().text());
   Ok(sql.status());
-  Expect(!sql->empty(), "it is empty");
+  Expect(!sql->empty(), "the printed schema is empty");
 }
 
 void SecondApplyChangesNothing(const Subject& subject) {
@@ -49,7 +49,7 @@ void SecondApplyChangesNothing(const Subject& subject) {
   if (status.code() == OUTBOX_UNSUPPORTED) throw Skipped(status.text());
   Ok(status);
   Relay relay(rig);
-  Expect(Numbers(relay.Await(2)) == "1 2", "the events are not there any more");
+  Expect(Numbers(relay.Await(2)) == "1 2", "the events are gone");
 }
 
 void CheckFindsNoErrorAfterApply(const Subject& subject) {

@@ -1,4 +1,4 @@
-// ConfirmEvent: a confirmed row is removed for good.
+// Tests of ConfirmEvent: a confirmed row is removed for good.
 #include "rig.hpp"
 
 namespace outbox::contract {
@@ -48,7 +48,7 @@ void IdsNeverComeBack(const Subject& subject) {
            row.row_id.ToText());
 }
 
-// A restore or a failover may give an id a second time.
+// After a restored backup or a failover, the database may assign a row id a second time.
 void AnotherEventUnderTheIdStays(const Subject& subject) {
   Rig rig(subject);
   rig.Emit(2, "k");
@@ -65,7 +65,7 @@ void AnotherEventUnderTheIdStays(const Subject& subject) {
     relay.Fail({others[0]}, OUTBOX_DEAD);
     rig.ExpectState(EventId(1), OUTBOX_STATE_WAITING, 0);
   }
-  // A confirm of the other event must not remove the failure that is recorded for this one.
+  // Confirming the other event must not remove the failure that is recorded for event 1.
   relay.Fail({rows[0]}, OUTBOX_BLOCK);
   relay.Confirm({others[0]});
   rig.ExpectState(EventId(1), OUTBOX_STATE_BLOCKED, 1);

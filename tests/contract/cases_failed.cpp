@@ -1,4 +1,4 @@
-// ConfirmFailed and Release: attempts, backoffs, and the events queued behind a failed one.
+// Tests of ConfirmFailed and Release: attempts, backoffs, and the events queued behind a failed one.
 #include <thread>
 
 #include "rig.hpp"
@@ -6,7 +6,8 @@
 namespace outbox::contract {
 namespace {
 
-// Emits 1 2 3 of key "k" and 4 of another key. 1 has then failed, and no row is outstanding.
+// Emits the events 1, 2 and 3 of key "k" and 4 of another key. Afterwards event 1 has failed, and no row is
+// outstanding.
 void FailTheHead(Rig& rig, Relay& relay, std::int32_t disposition) {
   rig.Emit({{"k"}, {"k"}, {"k"}, {"other"}});
   relay.Fail({relay.Await(4)[0]}, disposition);
@@ -88,7 +89,7 @@ void EarlierFailureComesFirst(const Subject& subject) {
   const auto second = relay.ReadAll(/*rewind=*/true);
   Expect(Numbers(second) == "2", "then '{}' was returned, expected: 2", Numbers(second));
   relay.Confirm(second);
-  Expect(Numbers(relay.ReadAll(/*rewind=*/true)) == "3", "at last 3 was not returned");
+  Expect(Numbers(relay.ReadAll(/*rewind=*/true)) == "3", "after 1 and 2 were confirmed, 3 was not returned");
 }
 
 void DueRetryDoesNotOvertake(const Subject& subject) {
@@ -98,7 +99,7 @@ void DueRetryDoesNotOvertake(const Subject& subject) {
   rig.Emit(3, "k");
   const auto rows = relay.Await(3);
   relay.Fail({rows[1]}, OUTBOX_RETRY, Millis(0));
-  // If retries and new rows share the batch, the retry may be returned now or with the next call.
+  // A plugin may return the retry in the same batch as the new row, or with the next call.
   for (const std::uint32_t limit : {10U, 1U, 1U}) {
     relay.Forget();
     const auto first = relay.Reserve({.max_events = limit, .mode = OUTBOX_REWIND});
@@ -131,7 +132,7 @@ void BlockedKeyWaitsOthersFlow(const Subject& subject) {
   rig.MakeRetriesDue();
   Expect(Numbers(relay.ReadAll(/*rewind=*/true)) == "4", "the rewind did not return just the other key's event");
   rig.Emit({{"other"}, {}});
-  Expect(Numbers(relay.Await(2)) == "5 6", "events of other keys do not flow");
+  Expect(Numbers(relay.Await(2)) == "5 6", "the events of other keys were not returned");
 }
 
 void ConfirmSettlesAFailedEvent(const Subject& subject) {
@@ -146,7 +147,7 @@ void ConfirmSettlesAFailedEvent(const Subject& subject) {
   Expect(Numbers(relay.ReadAll(/*rewind=*/true)) == "2", "its follower was not returned");
 }
 
-// The event is in Kafka, and the database does not let its row be removed.
+// An event is recorded as delivered if it is in Kafka but the database refuses to remove its row.
 void DeliveredIsNeverReturned(const Subject& subject) {
   Rig rig(subject);
   Relay relay(rig);
@@ -167,8 +168,8 @@ void DeliveredIsNeverReturned(const Subject& subject) {
   Expect(Numbers(others) == "2 3", "another session was given '{}', expected: 2 3", Numbers(others));
   relay.Confirm(others);
   rig.Emit(1, "k");
-  Expect(Numbers(relay.Await(1)) == "4", "the key does not go on");
-  // A relay that sent it all the same may confirm it.
+  Expect(Numbers(relay.Await(1)) == "4", "the next event of the key was not returned");
+  // A relay that has nevertheless sent the event may confirm it.
   relay.Confirm({rows[0]});
   rig.ExpectState(EventId(1), OUTBOX_STATE_ABSENT, 0);
 }
@@ -192,9 +193,9 @@ void DeliveredIsRemovedLater(const Subject& subject) {
   Expect(rig.Apply(storage::Change::kRemoveDelivered, std::vector{rows[0], rows[1]}) == 1, "not just 1 was removed");
   rig.ExpectState(EventId(1), OUTBOX_STATE_ABSENT, 0);
   rig.MakeRetriesDue();
-  Expect(due() == 1, "the due one was not removed");
+  Expect(due() == 1, "the due event was not removed");
   rig.ExpectState(EventId(3), OUTBOX_STATE_ABSENT, 0);
-  Expect(rig.List({.from = OUTBOX_FROM_DELIVERED, .max = 10}).empty(), "what is gone is still listed");
+  Expect(rig.List({.from = OUTBOX_FROM_DELIVERED, .max = 10}).empty(), "a removed event is still listed");
 }
 
 void FailingAGoneEventChangesNothing(const Subject& subject) {

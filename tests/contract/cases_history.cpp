@@ -1,5 +1,5 @@
-// Random histories against a model that fits on a page. Whatever the order of calls, a read has to return what the
-// contract says.
+// Compares random sequences of calls with a model that fits on a page. Whatever the order of the calls, a read has to
+// return the events that the contract prescribes.
 #include <algorithm>
 #include <random>
 
@@ -15,11 +15,11 @@ enum class State { kWaiting, kRetrying, kBlocked, kDead, kGone };
 struct Entry {
   Note note;
   State state = State::kWaiting;
-  bool due = false;  // Only of kRetrying.
+  bool due = false;  // True if the retry is due; used only in state kRetrying.
   bool outstanding = false;
   std::uint32_t attempts = 0;
   Row row = {};  // The row as it was last returned.
-  int call = 0;  // The call that returned it.
+  int call = 0;  // The number of the call that returned the row.
 
   [[nodiscard]] bool InTrouble() const { return state == State::kRetrying || state == State::kBlocked; }
 };
@@ -71,7 +71,8 @@ class History {
   }
 
  private:
-  // Does not use the standard library's distributions, so that a seed gives the same history everywhere.
+  // Returns a random number below n. Does not use the standard library's distributions, so that a seed gives the same
+  // history everywhere.
   std::size_t Below(std::size_t n) { return static_cast<std::size_t>(random_() % n); }
 
   void Did(std::string what) {
@@ -91,7 +92,8 @@ class History {
     do {
       const std::size_t which = Below(6);
       note.key = which == 0 ? std::nullopt : Text("key-" + std::to_string(which));
-    } while (note.key && note.key == late_key_);  // The writer of that key waits for the open transaction.
+      // The key of the open transaction is not used, because another writer of that key would wait for the transaction.
+    } while (note.key && note.key == late_key_);
     note.payload = Below(8) == 0 ? std::nullopt : Text(std::string(Below(300), 'x'));
     return note;
   }
@@ -150,8 +152,8 @@ class History {
     return !e.outstanding && (e.state == State::kWaiting || (e.state == State::kRetrying && e.due)) && !Waits(at);
   }
 
-  // True if the plugin may have withheld a due retry because an earlier row of its key is in the same batch. The next
-  // read must return it.
+  // True if the plugin may have withheld a due retry because an earlier row of the same key is in the same batch. The
+  // next read must return that retry.
   [[nodiscard]] bool Withheld() const {
     for (std::size_t i = 0; i < line_.size(); ++i) {
       if (!line_[i].note.key || line_[i].state != State::kRetrying || !Due(i)) continue;
@@ -222,7 +224,7 @@ class History {
     Did("confirm " + Numbers(Rows(some)));
     relay_.Confirm(Rows(some));
     for (Entry* e : some) {
-      must_rewind_ = must_rewind_ || e->InTrouble();  // The later events of its key may be behind the reading position.
+      must_rewind_ = must_rewind_ || e->InTrouble();  // Later events of its key may be behind the reading position.
       e->state = State::kGone;
       e->outstanding = false;
     }
@@ -333,7 +335,7 @@ class History {
   std::vector<std::string> did_;
 
   bool late_commits_ = false;
-  std::unique_ptr<storage::Session> late_;  // An open transaction, or null.
+  std::unique_ptr<storage::Session> late_;  // A session with an open transaction, or null.
   std::vector<Note> late_notes_;
   Text late_key_;
 };

@@ -1,4 +1,4 @@
-// outbox.leases/1: a shard has one owner at a time, by the database's clock.
+// Tests of outbox.leases/1: a shard has one owner at a time, by the database's clock.
 #include <thread>
 
 #include "rig.hpp"
@@ -107,7 +107,7 @@ void StaleReturnChangesNothing(const Subject& subject) {
   const std::uint64_t token = owner.token();
   owner.Heartbeat();
   owner.ExpectToOwn();
-  Expect(owner.token() == token, "a stale owner's return took the shard from its new owner for a moment");
+  Expect(owner.token() == token, "a release by a stale owner took the shard from its new owner for a moment");
 }
 
 void StaleTokenChangesNothing(const Subject& subject) {
@@ -121,13 +121,13 @@ void StaleTokenChangesNothing(const Subject& subject) {
   Relay owner(rig, "relay-b");
   for (const std::int32_t disposition : {OUTBOX_RETRY, OUTBOX_BLOCK, OUTBOX_DEAD}) {
     const Status status = stale.TryFail(rows, disposition, Millis(0));
-    Expect(status.code() == OUTBOX_LEASE_LOST, "confirm_failed under a stale token answered code {}: {}", status.code(),
+    Expect(status.code() == OUTBOX_LEASE_LOST, "confirm_failed under a stale token returned code {}: {}", status.code(),
            status.text());
     for (std::size_t i = 1; i <= 3; ++i) rig.ExpectState(EventId(i), OUTBOX_STATE_WAITING, 0);
   }
   if (rig.store().MarksRows()) {
     const Status status = stale.TryRelease(rows);
-    Expect(status.code() == OUTBOX_LEASE_LOST, "release_events under a stale token answered code {}", status.code());
+    Expect(status.code() == OUTBOX_LEASE_LOST, "release_events under a stale token returned code {}", status.code());
   }
   Expect(Numbers(owner.Await(3)) == "1 2 3", "the new owner was not given the events");
 }
@@ -141,7 +141,7 @@ void ReturnedTokenIsStale(const Subject& subject) {
   const auto rows = relay.Await(1);
   relay.Return(/*deregister=*/false);
   const Status status = relay.TryFail(rows, OUTBOX_RETRY, Millis(0));
-  Expect(status.code() == OUTBOX_LEASE_LOST, "confirm_failed after the shard was returned answered code {}",
+  Expect(status.code() == OUTBOX_LEASE_LOST, "confirm_failed after the shard was released returned code {}",
          status.code());
   rig.ExpectState(EventId(1), OUTBOX_STATE_WAITING, 0);
 }
@@ -188,7 +188,7 @@ void ShardGainedAgainIsReadFromItsOldestRow(const Subject& subject) {
          Numbers(rows));
 }
 
-// The longest id that the relay makes, for a name that was given to two relays by mistake.
+// The ids have the maximum length that relays make. They belong to two relays that were given the same name by mistake.
 void EachIncarnationIsARelayOfItsOwn(const Subject& subject) {
   Rig rig(subject);
   rig.NeedLeases();

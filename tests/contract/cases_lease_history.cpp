@@ -1,4 +1,4 @@
-// Random histories of leases, compared step by step with the model that the simulator uses.
+// Random histories of leases, compared step by step with the model of leases that the simulator uses.
 #include <algorithm>
 #include <map>
 #include <random>
@@ -12,7 +12,7 @@ namespace {
 
 constexpr Millis kTimeout{10'000}, kLong{600'000}, kShort{1};
 constexpr std::uint32_t kShards = 5;
-constexpr int kRelays = 7;  // More than shards.
+constexpr int kRelays = 7;  // The number of relays, which is greater than the number of shards.
 
 engine::Time Micros(Millis t) { return std::chrono::microseconds(t).count(); }
 
@@ -71,7 +71,7 @@ class LeaseHistory {
   struct Player {
     std::string id;
     std::unique_ptr<storage::Session> session;
-    // The shards of its last heartbeat, with the model's tokens, which become stale after a while.
+    // The shards that the last heartbeat returned, with the model's tokens. These tokens may have become stale since.
     std::vector<outbox_owned_shard> known;
   };
 
@@ -87,7 +87,7 @@ class LeaseHistory {
                                fmt::join(did_, "; ")));
   }
 
-  // The token in the database that corresponds to the model's token. A database need not begin with token 0.
+  // Returns the database's token for a token of the model. The first token of a database need not be 0.
   [[nodiscard]] std::uint64_t Token(const outbox_owned_shard& s) const { return s.token + first_token_.at(s.shard); }
   [[nodiscard]] static std::string Print(const Lease& lease) {
     std::string shards;
@@ -111,7 +111,7 @@ class LeaseHistory {
     relay.known = expected.owned;
   }
 
-  // The relay dies: its last lease ends before it can be renewed.
+  // Simulates the death of a relay: its last lease expires before the relay can renew it.
   void Die(int which) {
     Beat(which, kShort);
     std::this_thread::sleep_for(5 * kShort);
@@ -125,7 +125,7 @@ class LeaseHistory {
     model_.ExpireAll(now_);
   }
 
-  // Releases shards according to its last heartbeat, which may be long ago.
+  // Releases some of the shards that the relay's last heartbeat returned, which may be long ago.
   void Return(int which, bool deregister) {
     Player& relay = relays_[static_cast<std::size_t>(which)];
     std::vector<outbox_owned_shard> some, real;
@@ -133,7 +133,7 @@ class LeaseHistory {
       if (Below(2) == 0) some.push_back(s);
     real = some;
     for (outbox_owned_shard& s : real) s.token = Token(s);
-    Did(fmt::format("{} returns {} shards{}", relay.id, some.size(), deregister ? " and leaves" : ""));
+    Did(fmt::format("{} releases {} shards{}", relay.id, some.size(), deregister ? " and leaves" : ""));
     Ok(relay.session->ReleaseShards(relay.id, real, deregister, Within(kTimeout)));
     model_.Return(which, some, deregister);
   }
@@ -151,7 +151,7 @@ class LeaseHistory {
       const bool holds = model_.Holds(s.shard, s.token);
       Did(fmt::format("{} reads shard {} under token {}", relay.id, s.shard, s.token));
       const auto expect = [&](const char* what, const Status& status) {
-        Check(holds ? status.ok() : status.code() == OUTBOX_LEASE_LOST, "{} under a {} token answered code {}", what,
+        Check(holds ? status.ok() : status.code() == OUTBOX_LEASE_LOST, "{} under a {} token returned code {}", what,
               holds ? "valid" : "stale", status.code());
       };
       expect("a read", read.status());
@@ -183,8 +183,8 @@ class LeaseHistory {
     Check(none || *owners == expected, "{} owners in a row have marked the row, expected: {}", *owners, expected);
   }
 
-  // Each live relay releases what its heartbeat asks it to release. Soon all have a fair share, and every shard has an
-  // owner.
+  // Lets each live relay release the shards that its heartbeat asks it to release, and checks that each relay then has
+  // at most its fair share and every shard has an owner.
   void Settle() {
     ExpireAll();
     const int live = 1 + static_cast<int>(Below(kShards));
@@ -219,7 +219,8 @@ class LeaseHistory {
   engine::Time now_ = 1;
   std::vector<Player> relays_;
   std::map<std::uint32_t, std::uint64_t> first_token_;
-  std::map<std::uint32_t, std::vector<storage::OwnedRowId>> rows_;  // Row ids by shard, as they were read.
+  // Ids of rows that were read, at most two per shard.
+  std::map<std::uint32_t, std::vector<storage::OwnedRowId>> rows_;
   std::vector<std::string> did_;
 };
 

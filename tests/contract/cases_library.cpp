@@ -1,4 +1,4 @@
-// The plugin's file itself, before it uses any database.
+// Tests of the plugin's file: its symbols, its tables of functions, and opening and closing stores and sessions.
 #include <dlfcn.h>
 
 #include <algorithm>
@@ -20,15 +20,16 @@ void ExportsOnlyTheEntry(const Subject& subject) {
   for (const std::string& symbol : symbols)
     if (symbol != "outbox_plugin_v1" && others.size() < 200) others += " " + symbol;
   if (!others.empty())
-    throw Warned(fmt::format("{} other symbols leave it:{}; link it with the SDK's outbox-plugin.map",
+    throw Warned(fmt::format("the file exports {} other symbols:{}; link it with the SDK's outbox-plugin.map",
                              symbols.size() - 1, others));
 }
 
 void LoadsWithRtldNowLocal(const Subject& subject) {
   (void)LoadSubject(subject);
-  Expect(::dlsym(RTLD_DEFAULT, "outbox_plugin_v1") == nullptr, "its symbols are visible to the whole process");
+  Expect(::dlsym(RTLD_DEFAULT, "outbox_plugin_v1") == nullptr,
+         "the symbols of the plugin are visible to the whole process");
   void* const again = ::dlopen(subject.file.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
-  Expect(again != nullptr, "it is not loaded any more: {}", ::dlerror());
+  Expect(again != nullptr, "the file is no longer loaded: {}", ::dlerror());
 }
 
 void EntryAlwaysReturnsTheSameTable(const Subject& subject) {

@@ -1,4 +1,5 @@
-// Relays that share rows instead of shards: a returned row is marked, and belongs to one relay until the mark ends.
+// Tests of relays that share rows instead of shards: a returned row is marked, and belongs to one relay until the mark
+// ends.
 #include <future>
 
 #include "two_relays.hpp"
@@ -8,7 +9,7 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-// A store may count in whole seconds and round the end of a mark up.
+// The coarsest unit of time of a store: a store that counts whole seconds may round the end of a mark up.
 constexpr Millis kCoarsest{1000};
 
 void IsGivenToOneRelay(const Subject& subject) {
@@ -31,7 +32,7 @@ void KeyWaitsForTheOtherRelay(const Subject& subject) {
   const auto beside = two.second->ReadAll();
   Expect(Numbers(beside) == "3", "the second relay was given '{}', expected: 3, as 2 and 4 are queued behind 1",
          Numbers(beside));
-  // The first relay reads on, and gets the events behind its own one.
+  // The first relay continues to read, and gets the events that are queued behind its own event.
   Expect(Numbers(two.first->ReadAll()) == "2 4", "the relay that has 1 was not given 2 and 4");
   two.first->Confirm(head);
   two.second->ExpectNothing("2 and 4 are the first relay's");
@@ -95,7 +96,7 @@ void ReleasedIsForAnyRelay(const Subject& subject) {
   Expect(taken[0].attempts == 0, "the release counted an attempt");
 }
 
-// The situation after a lost answer: the store has marked the rows, and the relay does not know of them.
+// Simulates a lost answer: the store has marked the rows, and the relay does not know of them.
 void OwnMarkedRowsComeAgain(const Subject& subject) {
   TwoRelays two(subject);
   two.rig.Emit(3, "k");
@@ -108,7 +109,8 @@ void OwnMarkedRowsComeAgain(const Subject& subject) {
   two.second->ExpectNothing("1 has failed, and the others are queued behind it");
 }
 
-// The first relay reserved two rows at `asked`. The second relay must not get them before the promised end.
+// Expects that the second relay does not get two rows, which the first relay reserved at `asked`, before the promised
+// end of their marks.
 void ExpectMarked(TwoRelays& two, Millis wanted, const storage::Batch& batch, SteadyClock::time_point asked) {
   const Millis left = batch.lease_left();
   Expect(left.count() > 0 && left < wanted + kCoarsest,
@@ -129,7 +131,7 @@ void MarksEndByThemselves(const Subject& subject) {
   ExpectMarked(two, Millis(300), Ok(two.first->TryReserve({}, Millis(300))), asked);
 }
 
-// A relay may send a row until the end that the last answer promised.
+// A relay may send a row until the end of the mark that the last answer promised.
 void MarkIsRenewedByAnotherRead(const Subject& subject) {
   TwoRelays two(subject);
   two.rig.Emit(2, "k");
@@ -148,7 +150,7 @@ void EachIncarnationIsARelayOfItsOwn(const Subject& subject) {
   two.second->ExpectNothing("a relay of the same name and another incarnation has the events");
 }
 
-// Each relay reads in a thread of its own. The deadline limits the time on a slow store.
+// Each relay reads in a thread of its own. The deadline limits the duration of the case on a slow store.
 void ReadingAndMarkingAreOneStep(const Subject& subject) {
   TwoRelays two(subject);
   two.rig.Emit(400, std::nullopt);

@@ -1,4 +1,4 @@
-// The fence of marked rows: failures and releases count only with the token that each row carries.
+// Tests of the fence of marked rows: failures and releases are accepted only with the token that each row carries.
 #include "two_relays.hpp"
 
 namespace outbox::contract {
@@ -12,15 +12,15 @@ struct Fenced : TwoRelays {
   void ExpectRefused(Relay& relay, const std::vector<Row>& rows, const char* why) {
     for (const std::int32_t disposition : {OUTBOX_RETRY, OUTBOX_BLOCK, OUTBOX_DEAD}) {
       const Status status = relay.TryFail(rows, disposition, kHour);
-      Expect(status.code() == OUTBOX_LEASE_LOST, "{}, and confirm_failed answered code {}, expected: LEASE_LOST. {}",
+      Expect(status.code() == OUTBOX_LEASE_LOST, "{}, and confirm_failed returned code {}, expected: LEASE_LOST. {}",
              why, status.code(), status.text());
     }
     const Status status = relay.TryRelease(rows);
-    Expect(status.code() == OUTBOX_LEASE_LOST, "{}, and release_events answered code {}, expected: LEASE_LOST. {}", why,
+    Expect(status.code() == OUTBOX_LEASE_LOST, "{}, and release_events returned code {}, expected: LEASE_LOST. {}", why,
            status.code(), status.text());
   }
-  // Reads again what `relay` has marked. If a refused failure had changed a row, the row would have an attempt or would
-  // not be returned.
+  // Reads again the rows that `relay` has marked, and expects that they are unchanged. If a refused failure had changed
+  // a row, the row would have an attempt or would not be returned.
   std::vector<Row> ExpectUntouched(Relay& relay, const char* numbers) {
     relay.Forget();
     auto rows = relay.ReadAll();
@@ -71,7 +71,7 @@ void EndedMarkStillCounts(const Subject& subject) {
   const auto rows = two.ReadToEnd(*two.first);
   two.EndMarks();
   constexpr const char* seen =
-      "{} answered code {} under the token that the row bears. Its mark has ended and nobody else "
+      "{} returned code {} under the token of the row. Its mark has ended and nobody else "
       "was given it, so the call counts. {}";
   const Status failed = two.first->TryFail({rows[0]}, OUTBOX_RETRY, kHour);
   Expect(failed.ok(), seen, "confirm_failed", failed.code(), failed.text());
@@ -86,7 +86,7 @@ void RepeatedWriteCounts(const Subject& subject) {
   two.rig.Emit(2, std::nullopt);
   const auto rows = two.first->Reserve({});
   constexpr const char* seen =
-      "{} answered code {} when it was repeated under the same token, as after a lost answer. {}";
+      "{} returned code {} when it was repeated under the same token, as after a lost answer. {}";
   Ok(two.first->TryFail({rows[0]}, OUTBOX_RETRY, kHour));
   const Status failed = two.first->TryFail({rows[0]}, OUTBOX_RETRY, kHour);
   Expect(failed.ok(), seen, "confirm_failed", failed.code(), failed.text());
@@ -123,7 +123,7 @@ void EachReserveHasItsToken(const Subject& subject) {
   Expect(Numbers(again) == "1 2", "'{}' were given again, expected: 1 2", Numbers(again));
   two.ExpectRefused(*two.first, lost, "1 was given again under a new token");
   const Status failed = two.first->TryFail(again, OUTBOX_RETRY, kHour);
-  Expect(failed.ok(), "confirm_failed answered code {} under the token under which the rows were given again. {}",
+  Expect(failed.ok(), "confirm_failed returned code {} under the token under which the rows were given again. {}",
          failed.code(), failed.text());
 }
 
@@ -133,7 +133,7 @@ void ReleasePassesOverWhatIsGone(const Subject& subject) {
   const auto rows = two.first->Reserve({});
   two.first->Confirm({rows[0]});
   const Status status = two.first->TryRelease(rows);
-  Expect(status.ok(), "release_events answered code {} where one of two rows is gone, expected: OK. {}", status.code(),
+  Expect(status.ok(), "release_events returned code {} where one of two rows is gone, expected: OK. {}", status.code(),
          status.text());
   const auto free = two.second->ReadAll();
   Expect(Numbers(free) == "2", "'{}' was returned after the release, expected: 2", Numbers(free));

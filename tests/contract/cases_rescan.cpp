@@ -1,4 +1,4 @@
-// The rescan beside normal reading, and how due retries share a batch with new rows.
+// Tests of the rescan beside normal reading, and of batches that contain due retries and new rows.
 #include <algorithm>
 #include <thread>
 
@@ -7,7 +7,7 @@
 namespace outbox::contract {
 namespace {
 
-// The maximum number of calls until one reports that there is nothing more to read.
+// The maximum number of calls until one of them reports that there is nothing more to read.
 constexpr int kMaxSteps = 200;
 
 void FindsWhatIsNotOutstanding(const Subject& subject) {
@@ -20,7 +20,7 @@ void FindsWhatIsNotOutstanding(const Subject& subject) {
   Expect(Numbers(again) == "4 5 6", "the rescan returned '{}', expected: 4 5 6, which the relay had forgotten",
          Numbers(again));
   rig.Emit(1, "k");
-  Expect(Numbers(relay.Await(1)) == "7", "after the rescan the reading did not bring just the new event");
+  Expect(Numbers(relay.Await(1)) == "7", "after the rescan, reading did not return exactly the new event");
 }
 
 void GoesInStepsAndEnds(const Subject& subject) {
@@ -36,7 +36,7 @@ void GoesInStepsAndEnds(const Subject& subject) {
     const auto rows = relay.RescanStep(reached, 3);
     Expect(rows.size() <= 3, "a step returned {} events though 3 were asked for", rows.size());
     for (const Row& row : rows) found.push_back(row);
-    // A plugin that rewinds instead continues by normal reading.
+    // A plugin that treats OUTBOX_RESCAN like OUTBOX_REWIND returns the remaining events through normal reads.
     if (reached == OUTBOX_RESCAN_DONE)
       for (Row& row : relay.ReadAll()) found.push_back(std::move(row));
   }
@@ -76,7 +76,7 @@ void ReadingGoesOnBesideIt(const Subject& subject) {
   auto found = relay.RescanStep(reached, 2);
   if (reached != OUTBOX_RESCAN_GOES_ON) throw Skipped("this plugin rewinds instead");
   rig.Emit(2, "k");
-  Expect(Numbers(relay.Await(2)) == "7 8", "during a rescan the reading did not bring just the new events");
+  Expect(Numbers(relay.Await(2)) == "7 8", "during a rescan, reading did not return exactly the new events");
   for (Row& row : relay.Rescan()) found.push_back(std::move(row));
   Expect(Numbers(found) == "1 2 3 4 5 6", "the rescan returned '{}', expected: 1 to 6", Numbers(found));
 }
@@ -110,7 +110,7 @@ void DueRetriesLeaveRoomForNewRows(const Subject& subject) {
   const auto mixed = relay.Reserve({.max_events = 8});
   Expect(count_new(mixed) >= 4, "a batch of {} had {} new events, expected: 4 at least", mixed.size(),
          count_new(mixed));
-  Expect(count_new(mixed) < 8, "new events kept the due ones out");
+  Expect(count_new(mixed) < 8, "the batch contains no due retries, only new events");
   auto single = relay.Reserve({.max_events = 1});
   for (Row& row : relay.Reserve({.max_events = 1})) single.push_back(std::move(row));
   Expect(single.size() == 2 && count_new(single) == 1, "two batches of one did not hold one event of each kind");
@@ -118,8 +118,8 @@ void DueRetriesLeaveRoomForNewRows(const Subject& subject) {
   Expect(mixed.size() + 2 + rest == 50, "{} of 50 events were returned", mixed.size() + 2 + rest);
 }
 
-// With skip_retries a plugin may return retries or not, but new rows come, and waiting rows still wait. Reads that want
-// retries again return them.
+// With skip_retries, a plugin may return or omit due retries. It must return new rows, and must not return rows that
+// are queued behind a failed one. Later reads without skip_retries return the retries.
 void RetriesMayBeLeftOut(const Subject& subject) {
   Rig rig(subject);
   rig.Need(OUTBOX_CAN_ORDER_KEYS);
@@ -133,7 +133,7 @@ void RetriesMayBeLeftOut(const Subject& subject) {
   std::vector<Row> found;
   const auto is_new = [](const Row& row) { return row.key == "third"; };
   for (int reads = 0; std::none_of(found.begin(), found.end(), is_new); ++reads) {
-    Expect(reads < kMaxSteps, "{} reads that skip retries did not bring the new event", reads);
+    Expect(reads < kMaxSteps, "{} reads that skip retries did not return the new event", reads);
     for (Row& row : relay.Reserve({.skip_retries = true})) found.push_back(std::move(row));
   }
   for (Row& row : relay.ReadAll()) found.push_back(std::move(row));
@@ -156,7 +156,7 @@ void LongestDueFirst(const Subject& subject) {
   Expect(Numbers(due) == "3 1 2", "due events came as '{}', expected: 3 1 2, as they fell due", Numbers(due));
 }
 
-// All the time, as many events become due again as are read.
+// Each event that is read becomes due again at once, so there are always other due events.
 void WhatWasPassedOverComes(const Subject& subject) {
   constexpr Relay::Ask kFew{.max_events = 4};
   Rig rig(subject);

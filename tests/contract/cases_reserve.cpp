@@ -1,4 +1,4 @@
-// ReserveNewEvents: limits, order, and outstanding rows.
+// Tests of ReserveNewEvents: limits, order, and outstanding rows.
 #include <map>
 
 #include "rig.hpp"
@@ -64,7 +64,7 @@ void AtLeastOneEventBeyondTheByteLimit(const Subject& subject) {
   const auto rows = relay.Reserve({.max_bytes = 1'000});
   Expect(Numbers(rows) == "1", "{} was returned, expected: 1, alone", Numbers(rows));
   Expect(rows[0].payload->size() == 200'000, "its payload has {} bytes", rows[0].payload->size());
-  Expect(Numbers(relay.Reserve({.max_bytes = 1'000})) == "2", "the one behind it was not returned next");
+  Expect(Numbers(relay.Reserve({.max_bytes = 1'000})) == "2", "the event behind it was not returned next");
 }
 
 void ByteLimitCutsTheBatch(const Subject& subject) {
@@ -142,8 +142,8 @@ void ReadingGoesOnBehindConfirmedRows(const Subject& subject) {
   relay.ExpectNothing("everything is confirmed");
 }
 
-// Here a plugin that finds late rows by their missing ids meets more holes than it can list one by one, and ids that it
-// has just added to its list.
+// A plugin that detects late rows by missing ids finds more missing ids here than it can list one by one, and some that
+// it has just added to its list.
 void ManyHolesInOneRead(const Subject& subject) {
   Rig rig(subject);
   for (int i = 0; i < 3; ++i) rig.Emit(1000, "k");

@@ -1,4 +1,4 @@
-// Threads: batches, cancel, wake-up, and several sessions at once.
+// Tests of threads: batches, cancel, wake-up, and several sessions at once.
 #include <atomic>
 #include <future>
 #include <mutex>
@@ -40,7 +40,7 @@ void SessionMovesBetweenThreads(const Subject& subject) {
   relay.ExpectNothing("twenty threads have confirmed one event each");
 }
 
-// A writer, a reader and a confirmer, each with a session of its own. The reader reconnects now and then.
+// Runs a writer, a reader and a confirmer, each with a session of its own. The reader reconnects now and then.
 void SessionsWorkSideBySide(const Subject& subject) {
   constexpr int kTransactions = 100, kPerTransaction = 20, kEvents = kTransactions * kPerTransaction;
   Rig rig(subject);
@@ -104,7 +104,8 @@ void CancelUnblocks(const Subject& subject) {
   rig.Emit(1, "k");
   Relay relay(rig);
   const auto rows = relay.Await(1);
-  const auto writer = rig.Connect();  // Its open transaction makes others wait in a store with one writer at a time.
+  // In a store with one writer at a time, the open transaction of this writer makes other writers wait.
+  const auto writer = rig.Connect();
   Ok(writer->BeginEmit(Within(Millis(10'000))));
   Ok(rig.Insert(*writer, {Note{}}));
 
@@ -117,7 +118,7 @@ void CancelUnblocks(const Subject& subject) {
   relay.session().Cancel();
   const Status status = confirm.get();
   Expect(Since(start) < Millis(3'000), "the call returned {} ms after cancel", Since(start).count() - 500);
-  Expect(status.code() == OUTBOX_CANCELLED, "the cancelled call answered code {}: {}", status.code(), status.text());
+  Expect(status.code() == OUTBOX_CANCELLED, "the cancelled call returned code {}: {}", status.code(), status.text());
   Ok(writer->EndEmit(false, Within(Millis(10'000))));
   relay.Confirm(rows);
 }
@@ -133,7 +134,7 @@ void CancelOfAnIdleSessionDoesNoHarm(const Subject& subject) {
     if (batch.ok() && batch->size() == 1) return;
     Expect(batch.ok() || batch.status().code() == OUTBOX_CANCELLED, "unexpected error: {}", batch.status().text());
   }
-  Expect(false, "the session does not work any more");
+  Expect(false, "the session cannot be used after cancel");
 }
 
 void TimeoutBoundsTheCall(const Subject& subject) {
@@ -149,7 +150,7 @@ void TimeoutBoundsTheCall(const Subject& subject) {
   const Status status = relay.session().ConfirmEvent(Relay::Named(rows), kept, Within(Millis(300)));
   Expect(Since(start) < Millis(2'000), "a call with a timeout of 300 ms took {} ms", Since(start).count());
   if (status.ok()) throw Skipped("no call waits for another transaction here");
-  Expect(status.code() == OUTBOX_TIMEOUT || status.code() == OUTBOX_UNAVAILABLE, "it answered code {}: {}",
+  Expect(status.code() == OUTBOX_TIMEOUT || status.code() == OUTBOX_UNAVAILABLE, "the call returned code {}: {}",
          status.code(), status.text());
   Ok(writer->EndEmit(false, Within(Millis(10'000))));
   relay.Confirm(rows);
@@ -188,8 +189,8 @@ void WaitEndsWhenARowIsCommitted(const Subject& subject) {
   const auto start = SteadyClock::now();
   rig.Emit(1, "k");
   const outbox_code code = wait.get();
-  Expect(code == OUTBOX_OK, "wait answered code {}", code);
-  Expect(Since(start) < Millis(2'000), "it took {} ms", Since(start).count());
+  Expect(code == OUTBOX_OK, "wait returned code {}", code);
+  Expect(Since(start) < Millis(2'000), "wait returned {} ms after the commit", Since(start).count());
 }
 
 void WakeUpBetweenTwoCallsIsNotLost(const Subject& subject) {
@@ -199,7 +200,7 @@ void WakeUpBetweenTwoCallsIsNotLost(const Subject& subject) {
   rig.Emit(1, "k");
   const auto start = SteadyClock::now();
   const outbox_code code = waiter.Wait(Millis(10'000));
-  Expect(code == OUTBOX_OK && Since(start) < Millis(2'000), "wait answered code {} after {} ms", code,
+  Expect(code == OUTBOX_OK && Since(start) < Millis(2'000), "wait returned code {} after {} ms", code,
          Since(start).count());
 }
 
@@ -209,8 +210,9 @@ void WaitTimesOut(const Subject& subject) {
   waiter.Settle();
   const auto start = SteadyClock::now();
   const outbox_code code = waiter.Wait(Millis(300));
-  Expect(code == OUTBOX_TIMEOUT, "wait answered code {} though nothing was committed", code);
-  Expect(Since(start) >= Millis(290) && Since(start) < Millis(3'000), "it took {} ms of 300", Since(start).count());
+  Expect(code == OUTBOX_TIMEOUT, "wait returned code {} though nothing was committed", code);
+  Expect(Since(start) >= Millis(290) && Since(start) < Millis(3'000), "wait returned after {} ms, expected: 300",
+         Since(start).count());
 }
 
 void CancelEndsAWait(const Subject& subject) {
@@ -222,7 +224,7 @@ void CancelEndsAWait(const Subject& subject) {
   const auto start = SteadyClock::now();
   waiter.Cancel();
   const outbox_code code = wait.get();
-  Expect(code == OUTBOX_CANCELLED && Since(start) < Millis(2'000), "wait answered code {} after {} ms", code,
+  Expect(code == OUTBOX_CANCELLED && Since(start) < Millis(2'000), "wait returned code {} after {} ms", code,
          Since(start).count());
 }
 

@@ -1,4 +1,4 @@
-// An event is returned with the values with which it was emitted.
+// Tests that an event is returned with the values with which it was emitted.
 #include <chrono>
 #include <nlohmann/json.hpp>
 

@@ -1,4 +1,4 @@
-// Transactions of the writers: which rows may be returned, and when.
+// Tests of the writers' transactions: which rows a read may return, and when.
 #include "rig.hpp"
 
 namespace outbox::contract {
@@ -51,11 +51,11 @@ void LateCommitIsReturnedFirst(const Subject& subject) {
   Rig rig(subject);
   Relay relay(rig);
   Writer late(rig);
-  late.Insert("k");  // 1
+  late.Insert("k");  // This is event 1.
   EmitBeside(rig, "other");
   Expect(Numbers(relay.Await(1)) == "2", "the committed event was not returned while an older one is open");
   late.End(true);
-  rig.Emit(1, "k");  // 3 could only follow because 1 is committed.
+  rig.Emit(1, "k");  // Event 3 is inserted after event 1 of the same key was committed.
   const auto rows = relay.Await(2);
   Expect(Numbers(rows) == "1 3", "'{}' was returned, expected: 1 3, in the order in which they were committed",
          Numbers(rows));
@@ -68,7 +68,7 @@ void LateCommitIsReturnedFirstInSmallSteps(const Subject& subject) {
   late.Insert("k");
   for (int i = 0; i < 5; ++i) EmitBeside(rig, "other");
   relay.Confirm(relay.Await(5));
-  late.Insert("k");  // 7, above everything that was read and confirmed.
+  late.Insert("k");  // This is event 7, above every event that was read and confirmed.
   late.End(true);
   rig.Emit(1, "k");
   std::vector<Row> rows;
@@ -90,7 +90,8 @@ void AwaitBesideDropped(Relay& relay, const std::string& key) {
   Expect(false, "{} reads were filled with events that the relay had dropped", kMaxReads);
 }
 
-// Skips the case if the store reads from the oldest row each time; it returns dropped rows with every read.
+// Skips the case if the store reads from the oldest row each time, because a store that does so returns dropped rows
+// with every read.
 void NeedPosition(Rig& rig, Relay& relay) {
   rig.Emit(1, std::nullopt);
   const auto rows = relay.Await(1);
@@ -115,7 +116,7 @@ void DroppedLateRowsFillNoRead(const Subject& subject) {
          Numbers(found));
 }
 
-// An older transaction may still commit below the dropped rows.
+// An older transaction may still commit rows below the dropped ones.
 void DroppedRowsAboveAnOpenTransactionFillNoRead(const Subject& subject) {
   Rig rig(subject);
   Relay relay(rig);
@@ -155,7 +156,8 @@ void LateRowsDoNotKeepARescanFromEnding(const Subject& subject) {
       if (row.key == "held") found.push_back(std::move(row));
     }
   }
-  if (found.empty()) found = relay.ReadAll();  // The store may read rows in the order of their commits.
+  // A store that reads rows in the order of their commits returns the late rows by normal reading.
+  if (found.empty()) found = relay.ReadAll();
   Expect(Numbers(found) == "1 2 3 4 5 6", "'{}' of the late events were returned, expected: 1 to 6", Numbers(found));
 }
 

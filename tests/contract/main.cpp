@@ -20,7 +20,7 @@ std::vector<Case> AllCases() {
 
 std::string FullName(const Case& one) { return one.group + "/" + one.name; }
 
-// Takes the name out of outbox-<name>.so.
+// Returns <name> if the file is named outbox-<name>.so, or else an empty string.
 std::string PluginName(const std::filesystem::path& file) {
   std::smatch parts;
   const std::string name = file.filename().string();

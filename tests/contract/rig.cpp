@@ -51,7 +51,7 @@ template <class F, class... Args>
 void CallRaw(const char* name, F function, storage::Session& session, const Args&... args) {
   storage::RawCall call(Within(kTimeout));
   const outbox_code code = function(session.raw(), args..., &call);
-  Expect(code == OUTBOX_OK, "{} answered code {}: {}", name, code, call.error.message);
+  Expect(code == OUTBOX_OK, "{} returned code {}: {}", name, code, call.error.message);
 }
 
 }  // namespace
@@ -101,7 +101,8 @@ Rig::Rig(const Subject& subject) : store_(OpenSubject(subject)), session_(Connec
         "testing.reset", [this](auto* s, auto* c) { return Testing().reset(s, &c->call, &c->error); }, *session_);
 }
 
-// Finds out whether the store leases shards, by a relay that joins and leaves again.
+// Returns true if the store leases shards. Tries it with a relay that sends a heartbeat, releases its shards and
+// deregisters.
 bool Rig::AskForLeases() {
   if (!store_->HasLeases()) return false;
   const std::string id = "asks#0";
@@ -193,7 +194,7 @@ void Rig::ExpectState(const std::string& event_id, std::int32_t state, std::uint
       },
       *session_);
   constexpr const char* names[] = {"absent", "waiting", "retrying", "blocked", "dead", "delivered"};
-  Expect(its_state >= OUTBOX_STATE_ABSENT && its_state <= OUTBOX_STATE_DELIVERED, "state_of answered state {}",
+  Expect(its_state >= OUTBOX_STATE_ABSENT && its_state <= OUTBOX_STATE_DELIVERED, "state_of returned state {}",
          its_state);
   Expect(its_state == state && its_attempts == attempts, "event {} is {} with {} attempts, expected: {} with {}",
          event_id, names[its_state], its_attempts, names[state], attempts);
@@ -245,7 +246,7 @@ Lease Relay::Heartbeat(Millis lease) {
 
 void Relay::ExpectToOwn() {
   Expect(lease_.owned.size() == 1 && lease_.owned[0].state == OUTBOX_SHARD_OWNED,
-         "{} owns {} shards after its heartbeat, expected: the one", id_, lease_.owned.size());
+         "{} owns {} shards after its heartbeat, expected: 1", id_, lease_.owned.size());
 }
 
 void Relay::Return(bool deregister) { Ok(session_->ReleaseShards(id_, lease_.owned, deregister, Within(kTimeout))); }
@@ -258,7 +259,7 @@ Result<storage::Batch> Relay::TryReserve(Ask ask, Millis reserve) {
   order.relay_id = id_;
   order.mode = ask.mode;
   order.skip_retries = ask.skip_retries;
-  // A copy, because the session adds the rows of its answer, which are to be outstanding only after Take().
+  // Passes a copy, because the session adds the returned rows to the set; they are to be outstanding only after Take().
   storage::OutstandingRows outstanding = outstanding_;
   order.outstanding = &outstanding;
   return session_->ReserveNewEvents(order, Within(kTimeout, token_));
@@ -336,7 +337,7 @@ Status Relay::TryConfirm(const std::vector<Row>& rows) {
   std::vector<std::uint8_t> kept;
   const Status status = session_->ConfirmEvent(Named(rows), kept, Within(kTimeout));
   Expect(!status.ok() || std::count(kept.begin(), kept.end(), 0) == static_cast<std::ptrdiff_t>(rows.size()),
-         "confirm reports a row as kept, and nothing keeps it");
+         "confirm reports a row as kept although nothing prevents its removal");
   if (status.ok())
     for (const Row& row : rows) outstanding_.Remove(row.row_id);
   return status;
@@ -357,7 +358,7 @@ Status Relay::TryFail(const std::vector<Row>& rows, std::int32_t disposition, Mi
     for (const Row& row : rows) outstanding_.Remove(row.row_id);
   return status;
 }
-// Groups rows by the token under which they were returned: a write about marked rows carries exactly one token.
+// Groups rows by the token under which they were returned, because a write to marked rows carries exactly one token.
 std::vector<std::vector<Row>> Relay::ByToken(const std::vector<Row>& rows) const {
   if (rig_.LeasesShards()) return {rows};
   std::map<std::uint64_t, std::vector<Row>> by_token;

@@ -1,4 +1,4 @@
-// The tools of the cases: an empty outbox behind the plugin under test, and relays whose part the test plays.
+// Tools for the cases: an empty outbox, accessed through the plugin under test, and relays that the test impersonates.
 #pragma once
 
 #include <set>
@@ -12,12 +12,12 @@ namespace outbox::contract {
 
 using Text = std::optional<std::string>;
 
-// An event to emit. Rig::Emit fills in what is not set.
+// An event to emit. Rig::Emit fills in the members that are not set.
 struct Note {
   Text key = {};
   Text payload = "{}";
   Text headers = {};
-  // "" = the next of EventId(1), EventId(2), ...
+  // "" = Rig::Emit uses the next id of EventId(1), EventId(2), ...
   std::string event_id = {};
   std::string event_type = "note.made";
   std::string topic = "notes";
@@ -32,10 +32,10 @@ struct Row {
   Text payload, headers;
   std::int64_t created_us = 0;
   std::uint32_t attempts = 0;
-  std::uint64_t token = 0;  // The token of its batch.
+  std::uint64_t token = 0;  // The token of the batch that contained the row.
 };
 
-// An event as outbox.admin/1 shows it to an operator.
+// An event as outbox.admin/1 lists it for an operator.
 struct Seen : Row {
   std::int32_t state = OUTBOX_STATE_ABSENT;
   std::uint32_t shard = 0;
@@ -45,7 +45,7 @@ struct Seen : Row {
 
 [[nodiscard]] std::string EventId(std::size_t n);  // Returns a UUID that ends in n.
 [[nodiscard]] std::vector<std::string> EventIds(const std::vector<Row>& rows);
-// Returns "1 2 3" for the events whose ids EventId made from these numbers.
+// Returns the numbers from which EventId made the ids of these events, as in "1 2 3".
 [[nodiscard]] std::string Numbers(const std::vector<Row>& rows);
 [[nodiscard]] std::string Numbers(const std::vector<Seen>& seen);
 
@@ -59,20 +59,20 @@ class Rig {
   explicit Rig(const Subject& subject);
 
   [[nodiscard]] storage::Store& store() { return *store_; }
-  // A session for calls that no relay makes.
+  // Returns a session for calls that do not belong to a relay.
   [[nodiscard]] storage::Session& session() { return *session_; }
   [[nodiscard]] std::unique_ptr<storage::Session> Connect();
 
-  // False if the plugin has no leases, or if the store leases no shards with its present options and returns
-  // UNSUPPORTED.
+  // True if the store leases shards. It does not if the plugin has no leases, or if the store returns UNSUPPORTED
+  // because its present options allow no leases.
   [[nodiscard]] bool LeasesShards() const { return leases_shards_; }
 
-  // Each of these functions skips the case unless the plugin has that capability or extension.
+  // The functions Need... skip the case unless the plugin has the named capability or extension.
   void Need(std::uint64_t capability) const;
   void NeedLeases() const;
-  void NeedMarks() const;    // Marks on rows, by which several relays share the rows.
-  void NeedListing() const;  // The extension outbox.admin/1.
-  void NeedDead() const;     // The extension outbox.admin/1, and dead letters.
+  void NeedMarks() const;    // Needs marks on rows, by which relays share the rows of one outbox.
+  void NeedListing() const;  // Needs the extension outbox.admin/1.
+  void NeedDead() const;     // Needs the extension outbox.admin/1, and dead letters.
 
   // Emits the events in one transaction.
   void Emit(const std::vector<Note>& notes);
@@ -85,7 +85,7 @@ class Rig {
   void MakeRetriesDue();
   void ExpectState(const std::string& event_id, std::int32_t state, std::uint32_t attempts);
 
-  // Returns one page of outbox.admin/1.
+  // Returns one page of the list that outbox.admin/1 returns for the query.
   [[nodiscard]] std::vector<Seen> List(const Query& query);
   [[nodiscard]] std::vector<Seen> ListDead() { return List({.from = OUTBOX_FROM_DEAD, .max = 1000, .contents = true}); }
   template <class Rows>
@@ -102,8 +102,10 @@ class Rig {
  private:
   std::shared_ptr<storage::Store> store_;
   std::unique_ptr<storage::Session> session_;
-  [[nodiscard]] const outbox_testing_v1& Testing() const;  // Skips the case if the plugin has none.
+  // Returns the functions of outbox.testing/1. Skips the case if the plugin does not have that extension.
+  [[nodiscard]] const outbox_testing_v1& Testing() const;
 
+  // Returns true if the store leases shards.
   [[nodiscard]] bool AskForLeases();
 
   const outbox_testing_v1* testing_ = nullptr;
@@ -111,13 +113,13 @@ class Rig {
   std::size_t emitted_ = 0;
 };
 
-// A relay whose part the test plays: a session, a lease, and the set of outstanding rows.
+// A relay that the test impersonates: a session, a lease, and the set of outstanding rows.
 class Relay {
  public:
-  // Joins, and expects to own the only shard.
+  // Sends a heartbeat, and expects that the relay then owns the only shard.
   explicit Relay(Rig& rig, std::string id = "relay-a");
   struct Standby {};
-  Relay(Rig& rig, std::string id, Standby);  // Does not join.
+  Relay(Rig& rig, std::string id, Standby);  // Sends no heartbeat.
 
   Lease Heartbeat(Millis lease = Millis(30'000));
   void ExpectToOwn();  // REQUIRES: called after a heartbeat.
@@ -129,22 +131,22 @@ class Relay {
     std::uint32_t mode = OUTBOX_READ_ON;
     bool skip_retries = false;
   };
-  // Makes one call; the returned rows are outstanding from then on.
+  // Makes one reserve call. The returned rows are outstanding from then on.
   std::vector<Row> Reserve(Ask ask, bool* more = nullptr);
   [[nodiscard]] Result<storage::Batch> TryReserve(Ask ask, Millis reserve = Millis(30'000));
   std::vector<Row> Take(const storage::Batch& batch);
   // Reads until the plugin reports that there is no more.
   std::vector<Row> ReadAll(bool rewind = false);
-  // Makes one step of a rescan. `reached`: an OUTBOX_RESCAN_... value.
+  // Makes one step of a rescan, and sets `reached` to one of the values OUTBOX_RESCAN_...
   std::vector<Row> RescanStep(std::uint32_t& reached, std::uint32_t max_events = 1000);
-  // Makes a whole rescan, and expects that it ends.
+  // Makes a complete rescan, and expects that it ends.
   std::vector<Row> Rescan(std::uint32_t max_events = 1000);
   // Polls until `count` rows were returned, or `patience` is over.
   std::vector<Row> Await(std::size_t count, Millis patience = Millis(5'000));
   // Expects that no read returns anything, neither from the reading position nor after a rewind.
   void ExpectNothing(const char* why);
 
-  // The result is valid as long as `rows`.
+  // Returns the row ids and event ids of the rows. The result is valid as long as `rows` is.
   [[nodiscard]] static std::vector<outbox_row> Named(const std::vector<Row>& rows);
   [[nodiscard]] Status TryConfirm(const std::vector<Row>& rows);
   void Confirm(const std::vector<Row>& rows);

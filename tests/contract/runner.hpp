@@ -1,4 +1,5 @@
-// Runs each case in a process of its own, so that a crash or a hang is the result of that case and affects no other.
+// Runs each case in a process of its own, so that a crash or a hang is the result of that case and affects no other
+// case.
 #pragma once
 
 #include <chrono>
@@ -15,7 +16,8 @@ struct Outcome {
   std::string text;  // What was observed, or why the case was skipped.
 };
 
-// REQUIRES: no thread was started and no plugin loaded before.
+// Runs the case in a child process, which is killed after `limit`. REQUIRES: this process has started no thread and
+// loaded no plugin.
 [[nodiscard]] Outcome RunInChild(const Case& one, const Subject& subject, std::chrono::seconds limit);
 // Runs the case in this process, for a debugger.
 [[nodiscard]] Outcome RunHere(const Case& one, const Subject& subject);

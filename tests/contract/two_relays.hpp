@@ -8,10 +8,11 @@
 
 namespace outbox::contract {
 
-// A mark may end this much earlier than promised: the rest of a tick, in a store that counts in milliseconds.
+// The time by which a mark may end before its promised end: a store that counts in milliseconds drops the rest of a
+// tick.
 inline constexpr Millis kTick{2};
 
-// REQUIRES: the store marks rows; the constructor skips the case elsewhere.
+// REQUIRES: the store marks rows. If it does not, the constructor skips the case.
 struct TwoRelays {
   explicit TwoRelays(const Subject& subject, std::string first_id = "first#1", std::string second_id = "second#1")
       : rig(subject) {
@@ -20,13 +21,14 @@ struct TwoRelays {
     second = std::make_unique<Relay>(rig, std::move(second_id));
   }
 
-  // Makes one reserve whose marks EndMarks can end. They are short where the plugin cannot end marks itself.
+  // Makes one reserve call. EndMarks can end its marks: if the plugin cannot end marks on request, they last only 300
+  // ms.
   std::vector<Row> ReadToEnd(Relay& relay, Relay::Ask ask = {}) {
     const storage::Batch batch = Ok(relay.TryReserve(ask, rig.CanExpire() ? Millis(30'000) : Millis(300)));
     ends_ = std::max(ends_, std::chrono::steady_clock::now() + batch.lease_left());
     return relay.Take(batch);
   }
-  // REQUIRES: every existing mark was made by ReadToEnd.
+  // Ends all marks, or waits until they have ended. REQUIRES: every existing mark was made by ReadToEnd.
   void EndMarks() {
     if (rig.CanExpire()) return rig.ExpireLeases();
     std::this_thread::sleep_until(ends_ + 2 * kTick);

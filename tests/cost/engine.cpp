@@ -1,4 +1,5 @@
-// Drives the engine alone through EVENTS events, and prints how many times it allocated memory: engine-cost EVENTS
+// Runs the engine alone until EVENTS events are confirmed, and prints the number of memory allocations: engine-cost
+// EVENTS
 #include <atomic>
 #include <cstdlib>
 #include <iostream>

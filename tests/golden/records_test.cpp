@@ -1,5 +1,6 @@
-// Recorded runs of Debezium. Its connector is imported, the rows of its table become records, and these have to be the
-// same as Debezium's, byte for byte. tests/golden/outcomes.txt gives the expected outcome of each run that differs.
+// Replays recorded runs of Debezium: imports the connector, makes records from the rows of its table, and compares them
+// byte for byte with the records that Debezium made. tests/golden/outcomes.txt gives the expected outcome of each run
+// whose records are not the same.
 #include <algorithm>
 #include <cstdlib>
 #include <deque>
@@ -20,8 +21,9 @@ namespace {
 
 using nlohmann::json;
 
-// word: "same"; "refused by import" or "refused by check"; "refused" if an event is refused; "different", with the
-// number of records.
+// The outcome of a replayed run. `word` is "same"; "refused by import" or "refused by check"; "refused" if an event is
+// refused and Debezium stopped, too; "sent" if only Debezium stopped; or "different", followed by the number of
+// differing records if there are any. `about` explains it.
 struct Outcome {
   std::string word, about;
 };
@@ -128,7 +130,7 @@ class Replay {
     std::size_t same = 0, different = 0;
     for (const GoldenRecord& record : run_.records) {
       const Value* id = IdOf(record.headers);
-      if (id == nullptr) continue;  // Not a record of the router.
+      if (id == nullptr) continue;  // The record has no id, so Debezium's event router did not make it.
       std::size_t i = 0;
       while (i < made.size() && (used[i] || IdOf(made[i].headers) == nullptr || *IdOf(made[i].headers) != *id)) ++i;
       if (i == made.size()) {

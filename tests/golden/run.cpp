@@ -34,7 +34,7 @@ bool StartsWithAny(const std::string& type, std::initializer_list<const char*> n
   return std::any_of(names.begin(), names.end(), [&](const char* name) { return type.starts_with(name); });
 }
 
-// Describes a column as the plugins do.
+// Returns the column with the kind and the scale that the plugins report for its type.
 Column Describe(const std::string& name, const std::string& type, bool mysql, bool nullable) {
   Column column;
   column.name = name;
@@ -97,7 +97,7 @@ std::string Micros(const std::string& text) {
   return std::to_string(micros);
 }
 
-// Converts the text that the database's client has printed.
+// Converts text that the database's client has printed to a value in the form of outbox/ext/columns.h.
 std::string ValueOf(const std::string& text, const Column& column, bool mysql) {
   switch (column.kind) {
     case OUTBOX_COLUMN_BYTES:
@@ -115,7 +115,7 @@ std::string ValueOf(const std::string& text, const Column& column, bool mysql) {
       break;
   }
   if (column.type.starts_with("character(")) {
-    std::string padded = text;  // The client cuts trailing blanks off.
+    std::string padded = text;  // The client removes trailing blanks.
     padded.resize(std::max<std::size_t>(text.size(), static_cast<std::size_t>(NumberIn(column.type, 1))), ' ');
     return padded;
   }

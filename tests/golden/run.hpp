@@ -1,4 +1,4 @@
-// A recorded run of Debezium's: the connector, the table, its rows, and the records that it made of them.
+// A recorded run of Debezium: the connector, the table, its rows, and the records that Debezium made from these rows.
 #pragma once
 
 #include <filesystem>
@@ -19,16 +19,20 @@ struct GoldenRecord {
   int partition = 0;
   std::int64_t timestamp_ms = 0;
   Value key, value;
-  std::vector<std::pair<std::string, Value>> headers;  // without __debezium.context.*
+  // The headers of the record, without the headers __debezium.context.*
+  std::vector<std::pair<std::string, Value>> headers;
 };
 
 struct Run {
-  std::string name, connector;                     // the latter as JSON
-  std::vector<Column> columns;                     // the table's columns, without roles
-  std::vector<std::map<std::string, Value>> rows;  // values as outbox/ext/columns.h has them
+  // `connector` is the configuration of the connector, as JSON.
+  std::string name, connector;
+  // The columns of the table, without roles.
+  std::vector<Column> columns;
+  // The rows of the table: values by column name, in the form that outbox/ext/columns.h defines.
+  std::vector<std::map<std::string, Value>> rows;
   std::vector<GoldenRecord> records;
   std::map<std::string, int> partitions;
-  bool failed = false;  // Debezium stopped
+  bool failed = false;  // True if the connector was no longer running at the end of the run.
 };
 
 [[nodiscard]] std::vector<std::filesystem::path> Files();

@@ -45,11 +45,11 @@ select setval('outbox_event_id_seq', 8000000000000000000);
 POSTGRES_FINDINGS = """
 error table public.outbox_relay is unlogged
 warn trigger archive runs before delete on table public.outbox_event: * "return new"
-warn trigger stamp runs before insert on table public.outbox_event: * what is sent
+warn trigger stamp runs before insert on table public.outbox_event: * its changes to a row are sent
 warn trigger audit runs after insert on table public.outbox_retry
 error rule keep on delete of table public.outbox_event
 warn foreign key notes_event_fkey of table notes refers to table public.outbox_event: * cannot be removed
-warn foreign key notes_dead_fkey of table notes refers to table public.outbox_dead: * deletes rows there
+warn foreign key notes_dead_fkey of table notes refers to table public.outbox_dead: * deletes rows of that table
 warn foreign key outbox_event_order_id_fkey of table public.outbox_event refers to orders (on delete cascade)
 warn column public.outbox_event.tenant is NOT NULL and has no default: * requeue
 error column public.outbox_dead.tenant is NOT NULL and has no default: the relay
@@ -116,7 +116,7 @@ insert into sqlite_sequence (name, seq) values ('outbox_event', 8000000000000000
 """
 SQLITE_FINDINGS = """
 error trigger kept runs before delete on table outbox_event: raise(ignore) suppresses the write
-warn trigger some runs after delete on table outbox_event: where it calls raise(ignore)
+warn trigger some runs after delete on table outbox_event: if it calls raise(ignore)
 warn trigger audit runs after insert on table outbox_retry
 warn foreign key event of table notes refers to table outbox_event
 warn foreign key order_id of table outbox_event refers to orders (on delete cascade)

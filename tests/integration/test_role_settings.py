@@ -43,7 +43,7 @@ class PostgresRoleSettingsTest(unittest.TestCase):
             with self.subTest(what):
                 self.sql(f"alter {what} set default_transaction_read_only = on")
                 fix = f"begin read write; alter {what} reset default_transaction_read_only; commit;"
-                said = (f"the session is read-only, because default_transaction_read_only is on for {place}, so what is sent could"
+                said = (f"the session is read-only, because default_transaction_read_only is on for {place}, so delivered events could"
                         f" not be confirmed; if the outbox may be written to: {fix}")
                 for command in (["check"], ["emit"]):
                     self.assertIn(said, self.refused(relay, command, 1, LINE if command == ["emit"] else None))
@@ -66,7 +66,7 @@ class PostgresRoleSettingsTest(unittest.TestCase):
                 self.sql(f"alter role {self.name} set search_path = {path}")
                 for command in (["check"], ["run"], ["status"], ["find"]):
                     said = self.refused(relay, command, 78)
-                    self.assertIn('has tables of such an outbox: name the schema in /storage/options, "table": "public.outbox_event"',
+                    self.assertIn('contains tables of an outbox with this name: name the schema in /storage/options, "table": "public.outbox_event"',
                                   said)
                     self.assertIn(f"alter role {self.name} reset search_path;", said)
                     self.assertEqual("hostile" in path, 'in schema "hostile" run: outbox-relay migrate' in said, said)

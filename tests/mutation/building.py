@@ -19,7 +19,7 @@ import writer
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-# Options in Meson's commands that make a program slower to build or run, and that do not change what a test observes.
+# These options of Meson's commands are left out: they slow down building or running, but change no test result.
 LEFT_OUT = re.compile(r"-(O\w?|g|MD|W.*|fdiagnostics-color.*|fpch.*|fstack-.*|fcf-.*|D_FORTIFY_SOURCE=.*|U_FORTIFY_SOURCE)$")
 POSITION = re.compile(r"(?P<file>[^\s:]+):(?P<line>\d+):(?P<column>\d+):")
 
@@ -145,7 +145,7 @@ class Builder:
     # ---- mutants that do not compile ----
 
     def without_errors(self, originals, found):
-        """Write the sources without the mutants that the compiler refuses, which takes some rounds to find out."""
+        """Write the sources without the mutants that the compiler refuses. It takes some rounds to find all of them."""
         memory = self.folder / "refused.json"
         known = json.loads(memory.read_text(encoding="utf-8")) if memory.exists() else []
         refused = set(known)
@@ -200,7 +200,7 @@ class Builder:
             if name not in stretches:
                 continue
             lines = texts[name].split(b"\n")
-            line = int(found["line"]) + 1  # Two lines were put in front of the source, and this counts from 0.
+            line = int(found["line"]) + 1  # Two lines were put before the source, and `line` counts from 0.
             offset = sum(len(text) + 1 for text in lines[:line]) + int(found["column"]) - 1
             around = [(end - begin, numbers) for begin, end, numbers in stretches[name] if begin <= offset <= end]
             if around:
@@ -262,7 +262,7 @@ class Builder:
         return [Program(path, objects, ["g++", "-no-pie", "-o", path, *objects, "-lfmt"])]
 
     def plugin(self, mutated):
-        """Return a module of Meson's, linked again with the mutated objects before the libraries with the originals."""
+        """Return the suite's plugin, linked again with the mutated objects before the libraries with the originals."""
         if not self.suite.plugin:
             return []
         self.ninja(self.suite.plugin, "tests/contract/outbox-plugin-check")

@@ -220,7 +220,7 @@ class Expressions:
     def compare(self, cursor, left, operator, right):
         self.replace_operator("negate", cursor, left, OPPOSITE[operator], right, "bool")
         unsigned_zero = self.text(right) == "0" and "unsigned" in arithmetic_type(left.type)
-        if operator in BOUNDARY and not unsigned_zero:  # The mutant would be a constant.
+        if operator in BOUNDARY and not unsigned_zero:  # The result would not depend on the value.
             self.replace_operator("boundary", cursor, left, BOUNDARY[operator], right, "bool")
 
     def replace_operator(self, name, cursor, left, operator, right, cast):
@@ -407,7 +407,7 @@ class Expressions:
                 self.expression(inner, wanted, listed=True)
             values.append((inner, field, wanted))
         if "initializer_list" in cursor.type.get_canonical().spelling or not fields:
-            return  # A list of similar elements.
+            return  # The elements of a list are not swapped.
         for (left, field, wanted), (right, other, _) in zip(values, values[1:]):
             texts = self.text(left), self.text(right)
             alike = field is not None and other is not None and same_type(field.type, other.type)

@@ -7,7 +7,7 @@
 namespace outbox_mutation {
 namespace {
 
-// Called at the end of a process: writes a byte for each mutant, '1' = reached.
+// Writes a byte for each mutant, '1' if it was reached. Called at the end of the process.
 void WriteReached() {
   std::FILE* const file = std::fopen(std::getenv("OUTBOX_MUTATION_REACHED"), "w");
   if (file == nullptr) return;
@@ -15,7 +15,7 @@ void WriteReached() {
   std::fclose(file);
 }
 
-// Runs before the constants that are computed when the program starts, in any file.
+// Selects the mutant. Runs before all constants that are computed at the start of the program, in any file.
 [[gnu::constructor(101)]] void Choose() {
   if (const char* const text = std::getenv("OUTBOX_MUTATION"); text != nullptr) {
     const std::size_t mutant = std::strtoul(text, nullptr, 10);

@@ -45,7 +45,7 @@ def arguments():
 
 
 class Results:
-    """A file with a line for each mutant that has run. It is started again if the mutated sources have changed."""
+    """A file with a line for each mutant that has run. A new file is begun if the mutated sources have changed."""
 
     def __init__(self, path, digest):
         self.path, self.found = path, {}

@@ -13,9 +13,9 @@ import time
 import building
 
 MEMORY = 4 << 30  # The address space that a process may use, in bytes.
-# In seconds: tests, and cases of the contract, that take less run together in one process.
+# Limits in seconds: tests, and contract tests, that take less time run together in one process.
 SHORT, SHORT_CASE = 0.05, 1
-ENOUGH_FOR_WAYS = 4000  # Runs; with fewer, it depends on chance which transitions of the engine are taken.
+ENOUGH_FOR_WAYS = 4000  # With fewer runs, it depends on chance which transitions are taken.
 # If at least this many runs take a transition without a mutant and none takes it with the mutant, the mutant is
 # noticed.
 OFTEN = 8
@@ -26,9 +26,9 @@ class Result:
     status: str  # killed, survived or unreached
     by: str = ""
     seconds: float = 0.0
-    runs: int = 0  # The runs of the simulator that reach the mutant.
-    seeds: int = 0  # The number of runs from which these were selected.
-    differ: int = 0  # The runs whose result differs from that without the mutant.
+    runs: int = 0  # The number of simulator runs that reach the mutant.
+    seeds: int = 0  # The number of simulator runs from which `runs` were selected.
+    differ: int = 0  # The number of runs whose result differs from that without the mutant.
 
 
 class NotSound(Exception):
@@ -47,8 +47,8 @@ def limited(command, seconds, **options):
 
 
 def ended(code):
-    """Describe how a process ended that did not succeed."""
-    if code is None or code in (-24, -9, 137, 152):  # SIGXCPU, SIGKILL
+    """Describe how an unsuccessful process ended."""
+    if code is None or code in (-24, -9, 137, 152):  # SIGXCPU or SIGKILL, also as exit codes
         return "hangs"
     return f"signal {-code}" if code < 0 else "fails"
 
@@ -69,7 +69,7 @@ def chosen(mutant):
 class Case:
     name: str
     seconds: float
-    reached: str  # A digit for each mutant.
+    reached: str  # A digit for each mutant: 1 if the case reaches it.
 
 
 class UnitTests:
@@ -85,7 +85,7 @@ class UnitTests:
 
     def names(self):
         done = subprocess.run([self.program, "--list-test-names-only"], capture_output=True, text=True, check=False)
-        if not done.stdout:  # Catch2 3
+        if not done.stdout:  # Catch2 3 has another option.
             done = subprocess.run([self.program, "--list-tests", "--verbosity", "quiet"], capture_output=True, text=True,
                                   check=True)
         return [line for line in done.stdout.splitlines() if line.strip()]
@@ -191,7 +191,7 @@ class Simulator:
 
 
 class Plugin:
-    """The contract's cases, run with a plugin whose database is a file."""
+    """The contract tests, run with a plugin whose database is a file."""
 
     def __init__(self, program, build, pattern):
         self.program, self.check, self.pattern = program, build / "tests" / "contract" / "outbox-plugin-check", pattern

@@ -1,6 +1,6 @@
-// Runs of the simulator for the mutants of the engine; see README.md. Standard input has a line for each run: SCENARIO
-// SEED OUTCOME. SCENARIO is the index of the scenario in the list. OUTCOME is a number that stands for the whole result
-// of the run without a mutant.
+// Runs the simulator for the mutants of the engine; see README.md. Standard input has a line for each run: SCENARIO
+// SEED OUTCOME. SCENARIO is the index of the scenario in the list. OUTCOME is a number that stands for the whole
+// result of the run without a mutant.
 //
 //   simulate                 Runs until the first run that breaks a promise, hangs or crashes, and prints it: exit
 //                            code 1. Otherwise prints how many runs there were, and how many had a result other than
@@ -31,12 +31,12 @@
 namespace outbox::simulation {
 namespace {
 
-constexpr int kMaxSeconds = 2;  // Seconds of processor time for one run.
+constexpr int kMaxSeconds = 2;  // Limit of the processor time of one run, in seconds.
 constexpr unsigned kEnoughAlike = 1000;
 
 char current[160] = "";
 
-// Ends the process in the middle of a run.
+// Handles a crash or the time limit: prints the run under way and the reason, and ends the process.
 void Die(int signal) {
   const char* const what = signal == SIGVTALRM ? "hangs\n" : "crashes\n";
   (void)!write(STDOUT_FILENO, current, std::strlen(current));

@@ -20,8 +20,8 @@ class Site:
     start: int
     end: int
     changed: str
-    kind: str = "expression"  # Or "statement", which may be left out, or "return" before a statement.
-    cast: str = ""  # The type of the expression, if a constant expression could have another one.
+    kind: str = "expression"  # "statement": it may be left out; "return": inserted before it.
+    cast: str = ""  # The type to which original and changed text are cast; empty if to none.
 
 
 @dataclasses.dataclass
@@ -30,18 +30,18 @@ class Mutant:
     file: str
     function: str
     line: int
-    source: str  # The text of that line.
+    source: str  # The text of the line.
     sites: list
     before: str
     after: str
-    covers: set  # The lines that count as mutated by it.
-    ordinal: int = 1  # Its number among mutants whose keys are otherwise equal.
+    covers: set  # The lines that count as mutated by this mutant.
+    ordinal: int = 1  # The number among mutants whose keys are otherwise equal.
     number: int = 0
-    named: bool = False  # It changes a named constant, at every use.
+    named: bool = False  # True if a named constant is changed, at every use.
 
     @property
     def key(self):
-        """The identity of the mutant, which does not change when other parts of the file do."""
+        """Return the identity of the mutant, which does not change when other parts of the file change."""
         return " | ".join((self.file, self.function, self.operator, self.source, f"{self.before} -> {self.after}",
                            str(self.ordinal)))
 
@@ -50,7 +50,7 @@ class Mutant:
         return hashlib.sha256(self.key.encode()).hexdigest()[:8]
 
     def diff(self, sources):
-        """The changed lines as a diff; for a named constant its declaration."""
+        """Return the changed lines as a diff or, for a named constant, its declaration."""
         head = f"{self.file}:{self.line} {self.function} ({self.operator})"
         if self.named:
             return f"{head}\n- {self.before}\n+ {self.after}"

@@ -94,7 +94,7 @@ class Finder(Expressions):
     # ---- statements ----
 
     def statement_end(self, cursor):
-        """Return the end of a statement, behind its semicolon if it has one."""
+        """Return the end of a statement, after its semicolon if it has one."""
         end = self.span(cursor)[1]
         rest = re.match(rb"(\s|//[^\n]*\n)*;", self.source.text[end:])
         return end + rest.end() if rest else end
@@ -110,7 +110,7 @@ class Finder(Expressions):
         self.lines.add(self.statement_line)
 
     def statement(self, cursor, alone=False):
-        """Mutate a statement. `alone`: an if without else does nothing more; leaving it out equals condition-false."""
+        """Mutate a statement. `alone`: it is all that an if without else does; leaving it out is condition-false."""
         kind = cursor.kind
         children = list(cursor.get_children())
         if kind == CursorKind.COMPOUND_STMT:
@@ -183,7 +183,7 @@ class Finder(Expressions):
             self.statement(child)
 
     def declaring_condition(self, cursor, children):
-        """Mutate if (auto x = ...), which can only be left out as a whole."""
+        """Mutate an if that declares a variable, as in if (auto x = ...). It can only be left out as a whole."""
         declared = [child for child in children if child.kind in (CursorKind.VAR_DECL, CursorKind.DECL_STMT)]
         if not declared:
             return
@@ -234,7 +234,7 @@ class Finder(Expressions):
         if kind == TypeKind.VOID:
             self.add("delete-statement", [Site(self.source.name, start, start, "return; ", "return")], f"return {text};",
                      "return;")
-        elif self.in_lambda:  # {} does not give a lambda its result type.
+        elif self.in_lambda:  # The result type of a lambda cannot be deduced from {}.
             if arithmetic_type(value.type) and not is_bool(value.type) and not re.fullmatch(r"[\d'.]+\w*", text):
                 self.change("default-value", value, "0", arithmetic_type(value.type))
         elif kind not in (TypeKind.BOOL, TypeKind.LVALUEREFERENCE, TypeKind.INVALID) and not (

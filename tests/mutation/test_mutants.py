@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Each operator makes its mutants of a small source; they compile, differ, and can be selected one at a time."""
+"""Test that each operator makes its mutants of a small source, which compile, differ, and can be selected singly."""
 
 import importlib.util
 import os

@@ -21,7 +21,7 @@ class Writer:
         self.at = 0
 
     def end_of_return(self, start):
-        """Return the end of a statement: behind the semicolon at the level at which it began."""
+        """Return the end of a statement: after the semicolon at the level of nesting at which it began."""
         depth, text, i = 0, self.source.text, start
         while True:
             char = text[i:i + 1]

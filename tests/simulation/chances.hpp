@@ -11,7 +11,7 @@
 
 namespace outbox::simulation {
 
-class Random {  // xorshift64*
+class Random {  // The generator xorshift64*.
  public:
   explicit Random(std::uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15u + 0x1234567u) {}
   std::uint64_t Below(std::uint64_t n) {
@@ -30,22 +30,22 @@ class Random {  // xorshift64*
 
 enum class Chance : std::uint8_t {
   kTransaction,
-  kRow,  // Another row in the same transaction.
+  kRow,  // A transaction contains another row.
   kRollBack,
   kLongOpen,  // A transaction stays open for a long time.
   kPoison,
-  kKiller,  // An event that crashes the relay that sends it.
+  kKiller,  // An event crashes each relay that sends it.
   kStorageError,
   kDatabaseOutage,
   kDatabaseClock,  // The database's clock jumps.
-  kPause,          // A pause of a relay that is long enough to be noticed.
-  kNap,            // A pause of a relay that is too short to be noticed.
+  kPause,          // A relay is paused for so long that its lease may expire.
+  kNap,            // A relay is paused for a time that is too short for its lease to expire.
   kCrash,
   kStop,  // A relay stops cleanly and is started again.
   kJoin,  // An additional relay starts, and stops cleanly some time later.
   kWallClock,
   kAckLost,
-  kImplied,    // A success that the client only infers from a later answer.
+  kImplied,    // The client only infers a success from a later answer.
   kStall,      // A request gets no answer.
   kStateless,  // The broker holds no state of the producer and refuses a request with a retriable error.
   kFatal,
@@ -55,7 +55,7 @@ enum class Chance : std::uint8_t {
   kFix,
   kRefusedConfirm,  // The database refuses to remove the event's row.
   kIgnoredConfirm,  // The database does not remove the event's row, and reports no error.
-  kLetGo,           // The database removes such a row from now on.
+  kLetGo,           // The database stops refusing or ignoring the removal of a row.
   kNoRunner,        // A runner cannot be made.
   kReshard,         // The number of shards changes.
   kVanish,          // The database loses the owners of all shards.
@@ -67,7 +67,7 @@ enum class Chance : std::uint8_t {
 
 struct Happening {
   Chance kind;
-  std::uint32_t number;  // Which draw of its kind, counted from 0.
+  std::uint32_t number;  // The number of the draw among the draws of its kind, counted from 0.
   auto operator<=>(const Happening&) const = default;
 };
 
@@ -87,7 +87,7 @@ class Chances {
     happened_.push_back(it);
     return true;
   }
-  // From now on no fault happens; the writers still finish.
+  // Ends the faults: none happens any more. The writers still finish.
   void Calm() { calm_ = true; }
   [[nodiscard]] bool calm() const { return calm_; }
   [[nodiscard]] const std::vector<Happening>& happened() const { return happened_; }

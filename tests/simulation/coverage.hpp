@@ -1,5 +1,5 @@
-// Counts which transitions between the engine's states the runs have taken. A transition that no seed takes is checked
-// by none.
+// Counts which transitions between the engine's states the runs have taken. A transition that no run takes is not
+// checked by any.
 #pragma once
 
 #include <cstdint>
@@ -19,17 +19,17 @@ class Coverage {
   // Adds the transitions of one engine. REQUIRES: the engine is at the end of its life.
   void Add(const engine::Engine& engine);
 
-  // One line for each transition that was taken, with its number.
+  // Returns one line for each transition that was taken, with the number of times.
   [[nodiscard]] std::string Table() const;
-  // The transitions of the state charts that no run has taken. Left out are those that only about one run in ten
-  // thousand takes; the unit tests of the parts take them.
+  // Returns the transitions of the state charts that no run has taken. Transitions that only about one run in ten
+  // thousand takes are left out; the unit tests of the parts take them.
   [[nodiscard]] std::vector<std::string> Missing() const;
 
  private:
   std::map<std::string, std::uint64_t> taken_;
 };
 
-// The state charts of the engine's parts, in Markdown with Mermaid, as docs/design/engine.md shows them.
+// Returns the state charts of the engine's parts, in Markdown with Mermaid, as docs/design/engine.md shows them.
 [[nodiscard]] std::string Charts();
 
 }  // namespace outbox::simulation

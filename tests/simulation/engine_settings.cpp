@@ -17,7 +17,7 @@ engine::Settings MakeSettings(const Scenario& s, std::uint64_t seed, bool bytes_
   settings.poll_interval = kPoll;
   settings.delivery_timeout = kDeliveryTimeout;
   settings.lease_margin = kLease / 5;
-  settings.rescan_interval = kForever;  // The periodic rescan is off: as a safety net it would hide errors.
+  settings.rescan_interval = kForever;  // The periodic rescan is off, because it would hide errors.
   settings.max_waiting_keys = 1 + static_cast<std::uint32_t>(seed % 8);
   settings.lane_idle = s.mutant == Mutant::kNoFirstFlight ? 3 * kForever : kLaneIdle;
   settings.removal_interval = kSecond;

@@ -8,11 +8,12 @@
 
 namespace outbox::simulation {
 
-// How much of the window one row uses, in bytes.
+// Number of bytes of the window that one row uses.
 inline constexpr std::uint64_t kBytesOfRow = 100;
 
-// With `bytes_limit`, half of the seeds limit the window by bytes instead of events. Invariant I10, which judges how
-// long events wait, must be checked without it: a payload is kept until all of its batch is settled or has failed.
+// Returns the engine's settings for a run. With `bytes_limit`, half of the seeds limit the window by bytes instead of
+// events. Invariant I10, which judges how long events wait, must be checked without that limit: a payload is kept
+// until all of its batch is settled or has failed.
 [[nodiscard]] engine::Settings MakeSettings(const Scenario& scenario, std::uint64_t seed, bool bytes_limit);
 
 }  // namespace outbox::simulation

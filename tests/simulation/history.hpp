@@ -1,4 +1,4 @@
-// A readable log of what happened in a run. It formats nothing unless it is wanted.
+// A readable log of what happened in a run. No line is formatted unless a log was requested.
 #pragma once
 
 #include <fmt/format.h>

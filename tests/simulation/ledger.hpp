@@ -1,18 +1,18 @@
-// Knows what happened to every event, from the writers, the tables and the broker's log, never from a relay, and judges
-// it at once. The first broken promise ends the run.
+// Records what happened to every event, as seen by the writers, the tables and the broker's log, never by a relay, and
+// checks the promises below at once. The first broken promise ends the run.
 //
 //   I1 no loss            a committed event reaches the log, or is dead or blocked, soon after the last fault
 //   I2 no ghost           no event of a transaction that was rolled back is sent
 //   I3 integrity          key, lane and event of a record are those of its row
 //   I4 order              of two events of a key, the one with the lower id comes first if it was visible no later
 //   I5 duplicates         each duplicate has a fault between the first sending and the second arrival; their number
-//                         fits into the windows of the faults and resets; without faults there are none
+//                         is limited by the windows of the faults and resets; without faults there are none
 //   I6 confirm safety     a row is deleted only after a report with an offset
 //   I7 lease safety       no relay sends without a live lease; failures from a stale owner change nothing; a lease
 //                         expires only where something kept it from being renewed
-//   I8 poison events      where nothing else crashes relays, a poison event crashes only a few, and no other event is
-//                         blamed for it
-//   I9 fairness           an event that waits for no earlier event of its key is read as soon as if no row failed
+//   I8 poison events      where nothing else crashes relays, a poison event crashes only a few of them, and no other
+//                         event is blamed for the crashes
+//   I9 fairness           an event that waits for no earlier event of its key is read as soon as if no row had failed
 //   I10 flow              where refusals are the only faults, events of other keys are delivered soon
 //   I11 delivered         an event recorded as delivered was acknowledged, and is never read and sent again
 //   I12 silence           while rows wait and nothing moves, no relay reports that it is ready
@@ -44,18 +44,18 @@ inline constexpr int kNoKey = -1;
 
 enum class Poison : std::uint8_t {
   kNone,
-  kUnsendable,  // The relay judges it unsendable before sending it, always.
-  kTooLarge,    // The broker refuses it, always.
-  kShy,         // The broker refuses it twice and then accepts it.
-  kBadOnce,     // The relay judges it unsendable once; then it is sent.
-  kKiller,      // A poison event: crashes the relay that sends it.
+  kUnsendable,  // The relay always judges the event unsendable before it sends it.
+  kTooLarge,    // The broker always refuses the event.
+  kShy,         // The broker refuses the event twice and then accepts it.
+  kBadOnce,     // The relay judges the event unsendable once, and then sends it.
+  kKiller,      // A poison event: it crashes each relay that sends it.
 };
 
-// How the database reacts when the event's row is to be deleted: delete it, refuse with an error, or keep it without an
-// error.
+// How the database reacts when the relay deletes the event's row: it deletes the row, refuses with an error, or keeps
+// the row without an error.
 enum class Stays : std::uint8_t { kNot, kRefused, kIgnored };
 
-// An event as it lies in the table and travels to the broker.
+// An event as it is stored in the table and sent to the broker.
 struct Row {
   RowId id;
   EventNumber event;
@@ -64,21 +64,22 @@ struct Row {
 
 struct Fate {
   int key;
-  std::uint64_t spread;  // The hash of its key.
+  std::uint64_t spread;  // The hash of the event's key.
   std::uint32_t shard;
   Poison poison;
-  RowId id;  // The id of its present row; a requeued event has a new one.
+  RowId id;  // The id of the event's current row; a requeued event has a new one.
   Time committed_at = 0;
-  std::uint32_t behind = 0;  // The number of events committed before it that were not in the log at its commit.
+  // Number of events that were committed before this one and were not yet in the broker's log when it was committed.
+  std::uint32_t behind = 0;
   std::uint32_t commit = 0;  // The number of the transaction that made the row visible; 0 if not committed.
   bool rolled_back = false, dead = false, requeued = false, fixed = false;
-  bool acked = false;  // A report with an offset was made.
+  bool acked = false;  // True if a report with an offset was made.
   std::uint32_t stored = 0;
   Time first_sent = kForever;
   std::uint32_t refusals = 0;
   Stays stays = Stays::kNot;
-  Time recorded_at = kForever;  // When it was recorded as delivered.
-  std::uint32_t ended = 0;      // How many relays it crashed since an operator last put it back.
+  Time recorded_at = kForever;  // When the event was recorded as delivered.
+  std::uint32_t ended = 0;      // Number of relays that it crashed since an operator last put it back.
 };
 
 class Ledger {
@@ -115,17 +116,17 @@ class Ledger {
     Moved(e);
   }
   void RecordedAsDelivered(EventNumber e);
-  // The event is sent from a batch that was read at that time.
+  // Records that the event is sent from a batch that was read at `read_at`.
   void SentOfRead(EventNumber e, Time read_at);
 
   void Sent(EventNumber e, bool lease_lives);
   void Stored(const Row& row, std::uint32_t lane);
-  // From now on each topic has that many partitions. A relay that does not know it yet still uses the old number.
+  // Sets the number of partitions of each topic. A relay that does not know the change yet still uses the old number.
   void MorePartitions(std::uint32_t lanes) { lanes_.push_back(lanes); }
-  // An operator puts that many rows back at once. New events then wait until those have been sent, one window after the
-  // other.
+  // Records that an operator puts `rows` rows back at once. New events then wait until the events of these rows have
+  // been sent, one window after the other.
   void LetGo(std::size_t rows) { let_go_ = static_cast<Time>(rows / window_) + 1; }
-  // The broker refuses a request of the stream, which ends the producer.
+  // Records that the broker refuses a request of the shard's stream, which ends the producer.
   void RequestRefused(std::uint32_t shard) {
     Fault(shard);
     refused_at_.push_back(world_.now());
@@ -133,31 +134,33 @@ class Ledger {
   void Acked(EventNumber e) { fates_[e].acked = true; }
   void Deleted(EventNumber e);
   void FailureTaken(EventNumber e, bool token_holds);
-  // Events of such a key may have to wait for rescans, which take time.
+  // True if an event of the key has ever failed. Events of such a key may have to wait for rescans, which take time.
   [[nodiscard]] bool EverFailed(int key) const { return failed_keys_.contains(key); }
-  // A failure is recorded that counts as an attempt of the event.
+  // Notes that a failure was recorded that counts as an attempt of the event.
   void Charged(EventNumber e);
   void EndsRelay(EventNumber e);
-  void Blamed(EventNumber e);  // It is recorded as the cause of relay crashes.
+  void Blamed(EventNumber e);  // Records that the event is named as the cause of relay crashes.
 
-  // A fault that may cause duplicates, in one shard or in all of them.
+  // Stands for all shards in a call of Fault().
   static constexpr std::uint32_t kAllShards = ~0u;
-  // How many relays a poison event may crash: one at full speed, one for each doubling of the slow start, which the
-  // constructor adds, and three that had marked it.
+  // Number of relays that a poison event may crash: one at full speed, and three that had marked it. The constructor
+  // adds one for each doubling of the slow start.
   static constexpr std::uint32_t kMaxEnded = 4;
+  // Records a fault that may cause duplicates in one shard or in all of them, from now on for the time `lasts`.
   void Fault(std::uint32_t shard, Time lasts = 0);
-  // How long an event may wait in a flow without faults, counted from its commit or, if that is later, from when the
-  // relay is surely running.
+  // kSlowestFlow is the longest time that an event may wait in a flow without faults. It counts from the event's
+  // commit or, if that is later, from kRelaysWork, when the relay is surely running.
   static constexpr Time kSlowestFlow = 1'500 * kMillisecond, kRelaysWork = 3 * kSecond;
-  // A lease expires, or is about to, by the database's clock. This counts as a fault of its own, because several
-  // troubles that are no faults can add up to it.
+  // Records that a lease expires, or is about to, by the database's clock. This counts as a fault of its own, because
+  // several disturbances that are too short to be faults can add up to it.
   void LeaseEnds(std::uint32_t shard);
-  // Until then, leases may expire by the database's clock earlier than a relay can know.
+  // Records that, until `until`, leases may expire by the database's clock earlier than a relay can know.
   void LeasesUnsure(Time until) { unsure_until_ = until; }
-  // Leases may expire later by that much. Until then a shard may wait for the lease of a relay that is gone.
+  // Records that leases may expire later by `longer`. During that time, a shard may wait for the lease of a relay that
+  // is gone.
   void LeasesLast(Time longer) { leases_last_until_ = std::max(leases_last_until_, world_.now()) + longer; }
 
-  // The number of shards changes, and with it the shard of each event.
+  // Records that the number of shards changes, and with it the shard of each event.
   void Resharded(std::uint32_t shards);
 
   void Break(std::string why);
@@ -168,7 +171,7 @@ class Ledger {
   [[nodiscard]] Fate& Of(EventNumber e) { return fates_[e]; }
   [[nodiscard]] const std::vector<Fate>& fates() const { return fates_; }
   [[nodiscard]] std::string Name(EventNumber e) const;
-  // When an event of the shard last came to the topic, left the outbox or was recorded as failed.
+  // Returns when an event of the shard last came to the topic, left the outbox or was recorded as failed.
   [[nodiscard]] Time MovedAt(std::uint32_t shard) const {
     const auto at = moved_at_.find(shard);
     return std::max(at == moved_at_.end() ? 0 : at->second, leases_last_until_);
@@ -189,8 +192,8 @@ class Ledger {
   void CheckDuplicate(EventNumber e);
   void CheckFlow(EventNumber e);
 
-  // With marked rows, faults of the broker count too: the mark on a row is not renewed while its event waits for the
-  // broker.
+  // True if the scenario has faults through which a lease or the mark on a row may expire. Where rows are marked,
+  // faults of the broker count too, because a mark is not renewed while its event waits for the broker.
   static bool LeasesMayEnd(const Scenario& s) {
     const double of_marks = s.broker_outage + s.stall + s.ack_lost;
     return s.nap + s.pause + s.crash + s.storage_error + s.database_outage + s.database_clock + s.killer + s.vanish +
@@ -204,15 +207,15 @@ class Ledger {
   const Time broker_answers_;
   const std::uint32_t window_;
   const std::uint32_t most_ended_;
-  std::vector<std::uint32_t> lanes_;  // All numbers of partitions that the topics have had.
+  std::vector<std::uint32_t> lanes_;  // All numbers of partitions that the topics have had so far.
   std::vector<Fate> fates_;
   std::vector<std::vector<EventNumber>> of_key_;
   std::set<int> failed_keys_;
   std::map<std::uint32_t, Time> moved_at_;  // Keyed by shard.
   std::vector<FaultTime> faults_;
   std::vector<Time> refused_at_;
-  Time let_go_ = 0;            // The number of windows that an operator has put back at once.
-  std::uint32_t waiting_ = 0;  // How many events are committed and not in the log.
+  Time let_go_ = 0;            // Number of windows of events that an operator has put back at once.
+  std::uint32_t waiting_ = 0;  // Number of events that are committed and not in the broker's log.
   Time last_fault_ = 0, unsure_until_ = -1, leases_last_until_ = 0;
   std::uint64_t delivered_ = 0, duplicates_ = 0;
   std::string broken_;

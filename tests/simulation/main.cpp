@@ -41,8 +41,8 @@ void PrintShrunk(const Scenario& scenario) {
   for (const std::string& line : Story(shrunk.verdict)) fmt::print("{}\n", line);
 }
 
-// The first seed that is still to be run. A line "SEED ..." of the results file means that all seeds up to that one are
-// done.
+// Returns the first seed that is still to be run. A line "SEED ..." of the results file means that all seeds up to
+// SEED are done.
 std::uint64_t NextSeed(const Arguments& args) {
   std::uint64_t next = args.first, seed = 0;
   std::ifstream file(args.results);
@@ -50,7 +50,7 @@ std::uint64_t NextSeed(const Arguments& args) {
   return next;
 }
 
-// Runs each seed in one of the scenarios, in turn.
+// Runs each seed in one of the scenarios, which take turns.
 int RunSeeds(const Arguments& args, const std::vector<Scenario>& scenarios, Mutant mutant) {
   const auto begin = Clock::now();
   const auto took = [&] { return std::chrono::duration<double>(Clock::now() - begin).count(); };

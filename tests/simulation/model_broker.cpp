@@ -97,7 +97,7 @@ void ModelProducer::KillMain() {
   }
 }
 
-// After the linger time, records travel in requests of up to 20.
+// Sends the queued records of a lane after the linger time, in requests of up to 20 records.
 void ModelProducer::Pull(const Handle& p, publisher::Lane lane) {
   if (std::exchange(p->lanes[lane].pulling, true)) return;
   run_.world.After(run_.world.Between(10, 5'000), [this, p, lane] { Fly(p, lane); });
@@ -173,7 +173,7 @@ void ModelProducer::Answer(const Handle& p, publisher::Lane at) {
                             [this, p, request] { Report(p->epoch, request->records, Outcome::kRefused); });
   }
   if (!has_state && others && run_.chances.Happens(Chance::kStateless, s.stateless)) {
-    // The broker takes the second request for the first. The client infers that the first was stored too.
+    // The broker mistakes the second request for the first, and the client infers that the first was stored too.
     run_.history.Say("broker refuses the first request in lane {} and takes the next", at);
     run_.ledger.Fault(shard_);
     lane.flying.pop_front();
@@ -208,7 +208,7 @@ void ModelProducer::Answer(const Handle& p, publisher::Lane at) {
     Pull(p, at);
 }
 
-// Requests of trials that are on the wire have no order among each other or with other requests.
+// Ends the stream of trials. Its requests on the wire have no order among each other or with other requests.
 void ModelProducer::KillTrials() {
   if (std::exchange(trials_->dead, true)) return;
   for (const auto& [lane, request] : trials_->flying) {
@@ -247,8 +247,8 @@ void ModelProducer::AnswerTrial(Trials& trials, publisher::Lane lane, Request& r
     Store(request, lane, false);
     run_.history.Say("its acknowledgement is lost");
     run_.ledger.Fault(shard_);
-    // Either the client gives up, or it sends the record again; a trial has no sequence number by which a broker could
-    // recognise the copy.
+    // Either the client gives up, or it sends the record again. A trial has no sequence number by which the broker
+    // could recognise the second copy.
     if (run_.world.Coin()) return Report(trials.epoch, request.records, Outcome::kUnknown);
   }
   Store(request, lane, true);

@@ -1,5 +1,5 @@
-// A model of the broker and of the idempotent, gapless producer in front of it. It promises what the engine may rely
-// on, and no more.
+// A model of the broker and of the idempotent, gapless producer in front of it. The model keeps only the promises on
+// which the engine may rely.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ namespace outbox::simulation {
 // The state of the broker, which all relays of a run share.
 struct ModelBroker {
   Time down_until = 0;
-  std::uint32_t lanes = 1;  // It only grows.
+  std::uint32_t lanes = 1;  // Number of partitions of each topic; it only grows.
   void DownUntil(Time t) { down_until = std::max(down_until, t); }
 };
 
@@ -26,18 +26,18 @@ struct ModelBroker {
 // before that.
 inline constexpr Time kBrokerForgets = 12 * kSecond, kLaneIdle = 2 * kSecond;
 
-// How long the engine waits for an answer, by the relay's clock. If one record gets no answer, the producer is reset,
-// and everything sent after that record is lost with it.
+// Time that the engine waits for an answer, by the relay's clock. If one record gets no answer, the producer is reset,
+// and the records that were sent after it are lost with it.
 inline constexpr Time kDeliveryTimeout = 2 * kSecond;
 
-// The producer of one shard. As in Publisher::Reset, one producer instance replaces the other.
+// The producer of one shard. As in Publisher::Reset, a reset replaces the producer instance by a new one.
 class ModelProducer {
  public:
   struct Listener {
     std::function<void(std::vector<publisher::Report>)> reported;
     std::function<void(std::uint32_t epoch)> reset;
     std::function<void()> failed;
-    std::function<Time()> awake;  // When the process goes on; a paused process sends nothing.
+    std::function<Time()> awake;  // Returns when the process goes on after a pause; until then it sends nothing.
   };
   struct Run {
     World& world;
@@ -55,11 +55,11 @@ class ModelProducer {
         producer_(std::make_shared<Producer>()),
         trials_(std::make_shared<Trials>()) {}
 
-  // Sends to the stream that the epoch names: the main stream, or the trials.
+  // Sends an event in the stream to which the epoch belongs: the main stream or the trials.
   void Publish(publisher::Lane lane, const Row& row, std::uint32_t event, std::uint32_t epoch);
   void Reset(std::uint32_t epoch);
-  // The process dies. For each lane, a prefix of what is on the wire may still arrive, now or after the next producer
-  // has begun.
+  // Models the death of the process. For each lane, a prefix of the requests on the wire may still arrive, now or
+  // after the next producer has begun.
   void Kill();
 
  private:
@@ -77,16 +77,16 @@ class ModelProducer {
     std::deque<Record> queue;
     std::deque<std::shared_ptr<Request>> flying;
     bool pulling = false, answering = false;
-    Time known = -kForever;  // When the broker last stored something of this producer.
+    Time known = -kForever;  // When the broker last stored a record of this producer in the lane.
   };
   struct Producer {
     std::uint32_t epoch = 1;
-    bool dead = false;    // It was reset, or an error stopped it.
-    bool killed = false;  // The fate of the requests on the wire was decided.
+    bool dead = false;    // True if the producer was reset, or an error stopped it.
+    bool killed = false;  // True if the fate of the requests on the wire was decided.
     std::unordered_map<publisher::Lane, Lane> lanes;
   };
   using Handle = std::shared_ptr<Producer>;
-  // Each trial is a request of its own, and trials have no order among each other.
+  // The stream of trials. Each trial is a request of its own, and trials have no order among each other.
   struct Trials {
     std::uint32_t epoch = publisher::kTrialEpochs | 1;
     bool dead = false;
@@ -103,8 +103,8 @@ class ModelProducer {
   void Await(const Handle& p, publisher::Lane lane);
   void Answer(const Handle& p, publisher::Lane lane);
   void Store(const Request& request, publisher::Lane lane, bool acked);
-  // Reports, after a reset, the outcomes of requests from before it. The engine has to ignore them, because other
-  // events may have taken the indexes of theirs.
+  // Reports, after a reset, the outcomes of requests that were sent before it. The engine has to ignore these reports,
+  // because the indexes of the events may belong to other events by then.
   void ReportLate(std::uint32_t epoch, const std::vector<std::shared_ptr<Request>>& requests);
   void Report(std::uint32_t epoch, const std::vector<Record>& records, publisher::Outcome outcome);
   [[nodiscard]] bool Takes(const Row& row) const;

@@ -20,38 +20,40 @@ class ModelLeases {
  public:
   explicit ModelLeases(std::uint32_t shards) : shards_(shards) {}
 
-  // A heartbeat first reads the state without a lock. It then runs one transaction, if that state asks for one.
+  // The state that a heartbeat reads first, without a lock. The heartbeat then runs one transaction if that state asks
+  // for one.
   struct Look {
     Lease lease;
     bool registered = false;
-    // settled: the shards that the relay owns and does not have to release.
+    // `settled` is the number of shards that the relay owns and does not have to release.
     std::uint32_t free = 0, settled = 0;
   };
   enum class Next : std::uint8_t { kAnswer, kRenew, kTurn };
   [[nodiscard]] Look LookAround(RelayId relay, Time now) const;
   [[nodiscard]] static Next After(Look& look, Time lease);
   [[nodiscard]] Lease Turn(RelayId relay, Time lease, Time now);
-  // False if it is no longer registered; then call Turn.
+  // Renews the relay's lease. Returns false if the relay is no longer registered; the caller then calls Turn.
   [[nodiscard]] bool Renew(RelayId relay, Time lease, Time now);
-  // The whole heartbeat at one moment.
+  // Carries out a whole heartbeat at one moment.
   [[nodiscard]] Lease Heartbeat(RelayId relay, Time lease, Time now);
 
-  // outbox.poison/1. REQUIRES: the caller's token passes Holds.
+  // WasLost and Mark model the extension outbox.poison/1. REQUIRES: Holds() is true for the caller's token.
   [[nodiscard]] bool WasLost(std::uint32_t shard) const { return shard < shards_.size() && shards_[shard].lost; }
   std::uint32_t Mark(std::uint32_t shard, std::optional<std::uint64_t> row);
 
   void Return(RelayId relay, std::span<const outbox_owned_shard> shards, bool deregister);
-  // The check that guards each read and each fenced write.
+  // True if `token` is the current token of the shard. Each read and each fenced write is guarded by this check.
   [[nodiscard]] bool Holds(std::uint32_t shard, std::uint64_t token) const {
     return shard < shards_.size() && shards_[shard].owner && shards_[shard].token == token;
   }
-  // For the simulator's checks: true if the relay's lease of the shard is alive by the database's clock.
+  // True if the relay's lease of the shard is alive by the database's clock. Used only by the simulator's checks.
   [[nodiscard]] bool Lives(std::uint32_t shard, RelayId relay, std::uint64_t token, Time now) const;
   [[nodiscard]] Time Left(RelayId relay, Time now) const;
-  // True if the lease of a relay that owns a shard and has not left has expired.
+  // True if a shard is owned by a relay that has not left and whose lease has expired.
   [[nodiscard]] bool AnyEnded(Time now) const;
   void ExpireAll(Time now);
-  // The state after a failover to a replica that lags behind: no relay is registered, and every shard is free.
+  // Changes the leases as a failover to a replica that lags behind does: no relay is registered, and every shard is
+  // free.
   void Vanish();
 
   // Changes the number of shards as `migrate --shards` does. Returns false if a relay is running.
@@ -63,14 +65,14 @@ class ModelLeases {
     std::optional<RelayId> owner = {};
     std::uint64_t token = 0;
     bool leaving = false;
-    bool lost = false;  // The last owner let its lease expire.
+    bool lost = false;  // True if the last owner let its lease expire.
     std::optional<std::uint64_t> suspect = {};
     std::uint64_t suspect_token = 0;
     std::uint32_t suspect_owners = 0;
   };
   [[nodiscard]] Lease Own(RelayId relay) const;
 
-  std::map<RelayId, Time> relays_;  // When the lease of each relay ends.
+  std::map<RelayId, Time> relays_;  // Maps a relay to the end of its lease.
   std::vector<Shard> shards_;
 };
 

@@ -20,7 +20,7 @@ void ModelStore::Commit(const std::vector<Row>& rows) {
 
 template <class F>
 void ModelStore::EachThatMayGo(std::uint32_t shard, F f) const {
-  std::vector<int> held;  // Few, if any.
+  std::vector<int> held;  // Keys that a failed row holds back; there are few, if any.
   for (const auto& [id, stored] : rows_) {
     if (stored.shard != shard) continue;
     const int key = stored.row.key;
@@ -102,7 +102,7 @@ std::vector<Found> ModelStore::Choose(Snapshot snapshot, Position& position, std
     chosen.insert(chosen.end(), rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(n));
     return n;
   };
-  // The position stays until all late rows are chosen.
+  // The position does not move until all late rows are chosen.
   std::erase_if(snapshot.late, [&](const Found& found) { return position.brought.contains(found.row.id); });
   more = take(snapshot.late, limit) < snapshot.late.size();
   if (more) {
@@ -192,7 +192,8 @@ outbox_code ModelStore::Confirm(const std::vector<Row>& rows, std::vector<std::u
     if (kept[i] != 0) continue;
     history_.Say("database deletes {}", ledger_.Name(it->second.row.event));
     ledger_.Deleted(it->second.row.event);
-    // Later rows of the key wait for a rescan by the relay that has recorded the row's failure since then.
+    // The confirming relay has lost its lease, and the new owner has recorded a failure of the row since then. The
+    // later rows of the key wait for a rescan by the new owner.
     if (!owns && retries_.contains(rows[i].id) && it->second.row.key != kNoKey)
       until_rescan_.insert(it->second.row.key);
     Erase(rows[i].id);
@@ -261,8 +262,8 @@ bool ModelStore::IsFreeFor(RowId row, RelayId relay) const {
          mark->second.until <= clock();
 }
 
-// Because there is no position, failed rows that are due may be queued behind rows of their key that were never
-// returned, or that come back.
+// Returns the rows that no other relay has marked. There is no position, so a failed row that is due may be queued
+// behind a row of its key that was never returned or that comes back. Such a failed row is left out.
 Snapshot ModelStore::LookAtFree(RelayId relay, const OutstandingRows& outstanding) const {
   Snapshot seen;
   seen.at = world_.now();

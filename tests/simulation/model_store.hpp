@@ -1,6 +1,6 @@
-// A model of the outbox as the contract describes it. Ids are taken before rows become visible; a read is one snapshot
-// and overlaps with the transactions of writers; failed rows hold back the later rows of their key; leases go by the
-// database's own clock.
+// A model of the outbox as the contract describes it. Ids are taken before rows become visible. A read is one snapshot
+// and overlaps with the transactions of writers. Failed rows hold back the later rows of their key. Leases are judged
+// by the database's own clock.
 #pragma once
 
 #include <cstdint>
@@ -17,20 +17,20 @@
 
 namespace outbox::simulation {
 
-// The position of a session, which is a hint. Rows up to `cursor` that were visible at `commit` have been returned or
-// skipped.
+// The position of a session, which may be lost at any time. Rows up to `cursor` that were visible at the commit with
+// the number `commit` have been returned or skipped.
 struct Position {
   std::uint64_t token = 0;
   RowId cursor = 0;
   std::uint32_t commit = 0;
-  // Late rows since that commit that were returned already. They are returned once, also if the relay does not take
-  // them.
+  // Late rows that became visible after `commit` and were returned already. Each is returned once, even if the answer
+  // to the read does not reach the relay.
   std::set<RowId> brought = {};
-  std::uint32_t reads = 0;     // Counts the reads of the mutant that rewinds in a way of its own.
-  bool retry_is_next = false;  // For batches of one row: whether the next one is a retry.
+  std::uint32_t reads = 0;     // Number of reads; used only by the mutant that reads late rows separately.
+  bool retry_is_next = false;  // True if the next batch of a single row is for a retry.
 };
 
-// The position of the rescan that runs beside normal reading; end = 0 if there is none.
+// The position of the rescan that runs beside normal reading. `end` is 0 if no rescan is under way.
 struct Rescan {
   RowId cursor = 0, end = 0;
   std::uint32_t commit = 0;
@@ -47,8 +47,8 @@ struct Snapshot {
   // `due` is ordered by the time at which rows became due; the others ascend by id.
   std::vector<Found> late, due, fresh;
   std::uint32_t commit = 0;
-  RowId last_id = 0;  // All ids up to this one were checked.
-  bool cut = false;   // There are more rows behind last_id.
+  RowId last_id = 0;  // The highest id up to which rows were examined.
+  bool cut = false;   // True if there are more rows behind last_id.
   Time at = 0;
 };
 
@@ -56,10 +56,10 @@ struct Failure {
   Row row;
   std::int32_t disposition;
   Time retry_after;
-  bool blamed = false;  // The event is blamed for the crash of relays.
+  bool blamed = false;  // True if the event is blamed for crashes of relays.
 };
 
-// A batch that a store without shards, which marks rows, returns to a relay.
+// A batch that is returned by a store which marks rows instead of leasing shards.
 struct Marked {
   std::vector<Found> rows = {};
   std::uint64_t token = 0;  // The token of the marks on these rows.
@@ -88,42 +88,44 @@ class ModelStore {
   RowId TakeId();
   void Commit(const std::vector<Row>& rows);
 
-  // ---- verbs; reads and failures require the token of the shard ----
-  // A statement looks at no more than that many new rows, however few of them can be sent.
+  // ---- reads and writes; reads and failures require the token of the shard ---- Limits of the new rows, and of the
+  // rows of a rescan, that one statement examines, however few of them can be sent.
   static constexpr std::size_t kMaxRows = 40, kMaxRescanned = 8;
   [[nodiscard]] Snapshot Look(std::uint32_t shard, Position& position) const;
   [[nodiscard]] Snapshot LookBelow(std::uint32_t shard, const Position& position, Rescan& rescan) const;
-  // Chooses at most `limit` rows of the snapshot that are not outstanding, and moves the position.
-  using OutstandingRows = std::function<bool(RowId)>;
+  using OutstandingRows = std::function<bool(RowId)>;  // Returns true if the row is outstanding at the relay.
+  // Returns at most `limit` rows of the snapshot that are not outstanding, and moves the position. Sets `more` if rows
+  // remain.
   [[nodiscard]] std::vector<Found> Choose(Snapshot snapshot, Position& position, std::uint32_t limit,
                                           const OutstandingRows& outstanding, bool& more) const;
-  // Does the same for a rescan. Returns OUTBOX_RESCAN_....
+  // Chooses rows for a step of a rescan, as Choose does for a normal read. Returns one of the codes OUTBOX_RESCAN_….
   [[nodiscard]] static std::uint32_t ChooseBelow(Snapshot snapshot, const Position& position, Rescan& rescan,
                                                  std::uint32_t limit, const OutstandingRows& outstanding,
                                                  std::vector<Found>& chosen);
-  // New rows of the shard that wait for no other row of their key, and that a read that saw `snapshot` could have
-  // returned.
+  // Returns the new rows of the shard that wait for no other row of their key and that were visible to the read that
+  // saw `snapshot`.
   [[nodiscard]] std::vector<EventNumber> Readable(std::uint32_t shard, const Snapshot& snapshot) const;
-  // The number of all rows, and of those that have not failed.
+  // Returns the number of all rows of the shard, and the number of those that have not failed.
   [[nodiscard]] std::pair<std::size_t, std::size_t> RowsOf(std::uint32_t shard) const;
-  // Returns OUTBOX_REFUSED if the database refuses one of the rows; then none is removed. `kept` says which rows are
-  // still there. `owns`: the lease of the confirming relay has not expired.
+  // Removes rows. Returns OUTBOX_REFUSED if the database refuses to remove one of them; then none is removed. Sets
+  // `kept` to 1 for each row that is still there. `owns` is true if the lease of the confirming relay has not expired.
   [[nodiscard]] outbox_code Confirm(const std::vector<Row>& rows, std::vector<std::uint8_t>& kept, bool owns);
   std::uint64_t RemoveDelivered();
-  // REQUIRES: `token` is the token of the shard or, where rows are marked, of the rows. A stale token changes nothing;
-  // the function returns false.
+  // Records failures and returns true if `token` is the token of the shard or, where rows are marked, the token of the
+  // marks on these rows. If the token is stale, changes nothing and returns false.
   bool Fail(std::uint32_t shard, std::uint64_t token, const std::vector<Failure>& failures);
 
   // ---- marked rows: several relays read at the same time, and a row belongs to one relay until its mark ends ----
-  // A read always begins at the oldest row. A row waits while an earlier row of its key is marked by another relay.
+  // Marks rows for the relay and returns them. The read always begins at the oldest row. A row waits while an earlier
+  // row of its key is marked by another relay.
   [[nodiscard]] Marked ReserveMarked(RelayId relay, Time reserve, std::uint32_t limit, bool without_retries,
                                      const OutstandingRows& outstanding);
   bool ReleaseMarked(std::uint64_t token, const std::vector<Row>& rows);
-  // True if no other relay has marked the row. This includes a row that is gone.
+  // True if no other relay holds a mark on the row, also if the row is gone.
   [[nodiscard]] bool IsFreeFor(RowId row, RelayId relay) const;
 
   // ---- the operator ----
-  // Returns false if it cannot be done now.
+  // Changes the number of shards. Returns false if that is not possible now.
   [[nodiscard]] bool Reshard(std::uint32_t shards);
   [[nodiscard]] std::uint32_t most_shards() const { return most_shards_; }
   void Unblock(EventNumber e);
@@ -131,14 +133,15 @@ class ModelStore {
   [[nodiscard]] std::vector<EventNumber> Blocked() const;
   [[nodiscard]] std::vector<EventNumber> Dead() const;
 
-  // Events whose rows can still be delivered or removed without an operator.
+  // Returns the events whose rows can still be delivered or removed without an operator.
   [[nodiscard]] std::vector<EventNumber> Movable() const;
-  // The row of the shard that could have been delivered for the longest time. It waits for no other row and for no
-  // retry.
+  // A row that is deliverable, and the time since which it is.
   struct Waiting {
     EventNumber event;
     Time since;
   };
+  // Returns the row of the shard that has been deliverable for the longest time: it is not queued behind another row
+  // and is not waiting for a retry.
   [[nodiscard]] std::optional<Waiting> LongestWaiting(std::uint32_t shard) const;
   [[nodiscard]] bool Has(EventNumber e) const { return rows_.contains(ledger_.Of(e).id); }
 
@@ -151,20 +154,23 @@ class ModelStore {
     std::uint32_t attempts = 0;
     Time due = 0;
     bool blocked = false;
-    bool delivered = false;  // Delivered, but its row could not be removed; due: when the removal is tried again.
+    // True if the event was delivered but its row could not be removed; `due` is then the time of the next attempt to
+    // remove it.
+    bool delivered = false;
   };
   static constexpr RelayId kNobody = -1;
   struct Mark {
-    // kNobody: the mark was released, or the failure of the row was recorded. The same write may come again.
+    // kNobody: the mark was released, or the failure of the row was recorded. The mark is kept for a repeated write.
     RelayId relay = kNobody;
     std::uint64_t token = 0;
-    Time until = 0;  // When the mark ends, by the database's clock.
+    Time until = 0;  // The end of the mark by the database's clock.
   };
   void Erase(RowId id);
   [[nodiscard]] bool MarkedUnder(std::uint64_t token, RowId row) const;
   [[nodiscard]] Snapshot LookAtFree(RelayId relay, const OutstandingRows& outstanding) const;
-  // Calls f(id, stored, its failure or null, behind) for each row of the shard, oldest first; behind: an earlier row of
-  // its key has failed and holds it back. f returns false to stop.
+  // Calls f(id, stored, retry, behind) for each row of the shard that is not recorded as delivered, oldest first,
+  // until f returns false. `retry` is the row's failure or null. `behind` is true if an earlier row of the same key
+  // has failed and holds this one back.
   template <class F>
   void EachThatMayGo(std::uint32_t shard, F f) const;
 
@@ -177,8 +183,9 @@ class ModelStore {
   std::uint32_t commits_ = 0, most_shards_;
   std::map<RowId, Stored> rows_;
   std::map<RowId, Retry> retries_;
-  // Keys whose failed row an earlier owner has removed. In the relay the periodic rescan lets such keys go on; the
-  // simulator switches it off, because nothing else may depend on it, so the next read returns what it would find.
+  // Keys whose failed row an earlier owner has removed. In a real relay, the periodic rescan finds the later events of
+  // these keys. The simulator switches that rescan off, because nothing else may depend on it, so here the next read
+  // returns these events.
   std::set<int> until_rescan_;
   const bool marks_rows_;
   std::map<RowId, Mark> marks_;

@@ -54,7 +54,7 @@ enum class Mutant : std::uint8_t {
 struct MutantInfo {
   Mutant mutant;
   std::string_view name, lives_in, breaks;
-  std::string_view scenario;  // The scenario in which the tests look for it.
+  std::string_view scenario;  // The scenario in which the tests must catch the mutant.
 };
 
 inline constexpr std::array<MutantInfo, 36> kMutants = {{

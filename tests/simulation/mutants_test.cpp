@@ -1,4 +1,4 @@
-// Shows that the checks work: each relay that is wrong on purpose is caught. Built with -Dmutants=true.
+// Tests that the checks work: each relay that is wrong on purpose is caught. Built only with -Dmutants=true.
 #include <fmt/format.h>
 
 #include <cstdio>

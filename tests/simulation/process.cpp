@@ -15,7 +15,7 @@ using engine::Write;
 
 namespace {
 
-// How many reads may leave a row out, besides those that it takes to pass the rows before it.
+// Number of reads that may leave a row out, not counting the reads that it takes to pass the rows before it.
 constexpr std::size_t kMaxLeftOut = 4;
 
 }  // namespace
@@ -27,7 +27,7 @@ Process::Process(Parts its_parts, RelayId its_id)
       offset_(its_parts.world.Between(0, 1000 * kSecond)),
       permille_(its_parts.world.Between(-20, 20)) {}
 
-// The moment at which the local clock shows that time, or slightly later.
+// Returns the world's time at which the local clock shows `local`, or a slightly later time.
 Time Process::WorldAt(Time local) const { return (local - offset_) * 1000 / (1000 + permille_) + 2; }
 
 ShardProcess::ShardProcess(Process& process, std::uint32_t shard, Position start, Released released,
@@ -64,7 +64,7 @@ void ShardProcess::Turn(F input) {
     if (dead_) return;
     engine_.Advance(process_.Local());
     input();
-    // Now and then several inputs arrive before the engine decides.
+    // In one of eight turns, more inputs may arrive before the engine decides.
     if (parts_.world.Below(8) == 0) return parts_.world.After(parts_.world.Between(0, 300), [this] { Wake(); });
     engine_.TakeCommands([this](const Command& any) {
       if (process_.dead || dead_) return;
@@ -72,7 +72,7 @@ void ShardProcess::Turn(F input) {
     });
     if (const std::string broken = engine_.CheckInvariants(); !broken.empty())
       parts_.ledger.Break("I0 engine: " + broken);
-    // Checks the token: a lease that was gained while the previous one ends has not begun yet.
+    // The tokens are compared because a lease that was gained before the previous one has ended has not begun yet.
     if (first_steps_ == engine_.token() && !engine_.InFirstSteps())
       first_steps_over_(shard_, *std::exchange(first_steps_, std::nullopt));
     const Time next = engine_.NextDeadline();
@@ -88,7 +88,7 @@ void ShardProcess::Wake() {
   Turn([] {});
 }
 
-// The time until the lease ends or, where rows are marked, until the first mark on an outstanding row ends.
+// Returns the time until the lease ends or, where rows are marked, until the first mark on an outstanding row ends.
 Time ShardProcess::TimeLeft() const {
   if (!parts_.scenario.marks_rows)
     return std::min(parts_.store.leases.Left(process_.id, parts_.store.clock()),
@@ -176,7 +176,7 @@ void ShardProcess::Execute(const command::Released& released) {
   if (released.reason != engine::ReleaseReason::kLost) released_(shard_, released.token, released.reason);
 }
 
-// Returns true if the relay may send the row, by the database's clock.
+// True if the relay may send the row, by the database's clock.
 bool ShardProcess::MaySend(const Row& row) const {
   if (parts_.scenario.marks_rows) return parts_.store.IsFreeFor(row.id, process_.id);
   return parts_.store.leases.Lives(shard_, process_.id, engine_.token(), parts_.store.clock());
@@ -262,8 +262,8 @@ void ShardProcess::Execute(const command::Reserve& reserve) {
       });
 }
 
-// Where rows are marked, each read returns the free rows from the oldest one on, and the rows that it had returned to
-// this relay and that are not outstanding there.
+// Reads where rows are marked. Each read returns the free rows from the oldest one on, including rows that it returned
+// to this relay before and that are not outstanding there.
 void ShardProcess::ReserveMarked(bool skip_retries) {
   const auto marked = std::make_shared<Marked>();
   process_.Call(
@@ -282,7 +282,7 @@ void ShardProcess::ReserveMarked(bool skip_retries) {
       });
 }
 
-// Checks I15. A relay with nothing outstanding may read one batch of any size.
+// Checks invariant I15. A relay with nothing outstanding may read one batch of any size.
 void ShardProcess::CheckWindow(std::uint32_t rows) const {
   const std::size_t events = engine_.Outstanding();
   std::uint64_t bytes = 0;
@@ -293,10 +293,10 @@ void ShardProcess::CheckWindow(std::uint32_t rows) const {
     parts_.ledger.Break(fmt::format("I15 window: {} bytes are outstanding, and more are read", bytes));
 }
 
-// Checks I9 for a read in which only other rows can keep a row from being returned. At most half of a batch may be
-// retries, and each row is skipped at most once. A key with a failed event waits until the failure is recorded.
+// Checks invariant I9 for a read in which only other rows can keep a row from being returned. At most half of a batch
+// may be retries, and each row is skipped at most once. A key with a failed event waits until the failure is recorded.
 void ShardProcess::CheckFairness(const Snapshot& snapshot, const std::vector<Found>& rows) {
-  // Late rows come first, and each of them comes once.
+  // A read returns late rows first, and each of them once.
   const auto is_late = [&snapshot](const Found& found) {
     return std::ranges::any_of(snapshot.late, [&found](const Found& late) { return late.row.id == found.row.id; });
   };
@@ -331,7 +331,7 @@ void ShardProcess::Arrived(const Snapshot& snapshot, std::uint32_t mode) {
     reading.reached = ModelStore::ChooseBelow(snapshot, position_, rescan_, asked_for_, outstanding, reading.rows);
   } else {
     reading.rows = parts_.store.Choose(snapshot, position_, asked_for_, outstanding, reading.more);
-    // In a slow start, each step begins at the oldest row.
+    // In a slow start, each step begins at the oldest row, so invariant I9 does not apply.
     if (!slow_read_) CheckFairness(snapshot, reading.rows);
   }
   Bring(reading);
@@ -340,8 +340,8 @@ void ShardProcess::Arrived(const Snapshot& snapshot, std::uint32_t mode) {
 void ShardProcess::Bring(const Reading& reading) {
   const std::vector<bool> waits = AwaitTopics(reading.rows);
   const auto waiting = std::ranges::count(waits, true);
-  // Where the broker does not answer the questions about topics, the read fails, once all of its rows wait for such an
-  // answer.
+  // If the broker does not answer queries about topics and all rows of the read wait for such an answer, the read
+  // fails.
   if (waiting > 0 && waiting == std::ssize(waits) && parts_.world.now() < parts_.broker.down_until) {
     std::vector<Row> rows;
     for (const Found& found : reading.rows) rows.push_back(found.row);
@@ -349,7 +349,8 @@ void ShardProcess::Bring(const Reading& reading) {
     left_out_.clear();
     return Turn([this] { engine_.ReserveFailed(OUTBOX_UNAVAILABLE); });
   }
-  // A relay learns of new partitions at some time. What it has sent to the old ones must be answered first.
+  // A relay learns of new partitions at some later time. The records that it sent to the old ones must be answered
+  // first.
   const bool drain_first = lanes_ != parts_.broker.lanes && lanes_ > 0 && parts_.world.Coin();
   if (drain_first || lanes_ == 0) lanes_ = parts_.broker.lanes;
   std::vector<engine::Incoming> incoming;
@@ -373,11 +374,11 @@ void ShardProcess::Bring(const Reading& reading) {
     batches_[b] = {rows, lanes, token, at, until};
   };
   if (waiting == 0) return Turn(arrive);
-  // The broker may answer the questions before the engine receives the batch.
+  // The broker may answer the queries about topics before the engine receives the batch.
   parts_.world.After(parts_.world.Between(0, 200), [this, arrive] { Turn(arrive); });
 }
 
-// Returns which rows wait for information about their topic, and asks for the topics that nobody has asked for yet.
+// Returns for each row whether it waits for information about its topic. Queries the topics that were not queried yet.
 std::vector<bool> ShardProcess::AwaitTopics(const std::vector<Found>& rows) {
   for (Topic& topic : topics_)
     if (topic == Topic::kKnown && parts_.chances.Happens(Chance::kTopicUnknown, parts_.scenario.topic_unknown))
@@ -394,7 +395,7 @@ std::vector<bool> ShardProcess::AwaitTopics(const std::vector<Found>& rows) {
   return waits;
 }
 
-// The broker mostly answers soon; a topic that has to be created takes longer.
+// Queries a topic. The broker mostly answers soon; for a topic that has to be created, the answer takes longer.
 void ShardProcess::AskForTopic(std::size_t topic) {
   topics_[topic] = Topic::kAskedFor;
   const Time longest = parts_.world.Below(4) == 0 ? kSecond : 5 * kMillisecond;

@@ -1,5 +1,5 @@
-// Models the threads of the daemon around the decisions that it shares with the simulator: a process, and one shard
-// that a relay delivers in it. The queue of the world takes the place of the threads.
+// Models a process of the daemon, and one shard that a relay delivers in it. The decisions are made by the daemon's
+// own code, which the simulator shares. In place of the daemon's threads, the queue of the world calls it.
 #pragma once
 
 #include <array>
@@ -27,10 +27,10 @@ struct Parts {
   ModelStore& store;
   ModelBroker& broker;
   const Scenario& scenario;
-  Coverage* coverage = nullptr;  // Null if nobody asks for it.
+  Coverage* coverage = nullptr;  // Null if transitions are not counted.
 };
 
-// One program. While it is paused, its work waits; when it is dead, its work ends. Its clock has an offset and a rate
+// One process. While it is paused, its work waits; when it is dead, its work ends. Its clock has an offset and a rate
 // of its own.
 class Process {
  public:
@@ -40,7 +40,7 @@ class Process {
   [[nodiscard]] Time WorldAt(Time local) const;
   [[nodiscard]] Time Awake() const { return paused_until_; }
 
-  // Runs f now, or when the process goes on after a pause. f has to keep alive what it uses.
+  // Calls f now or, if the process is paused, when it goes on. The objects that f uses have to live until then.
   template <class F>
   void Do(F f) {
     if (dead) return;
@@ -49,21 +49,23 @@ class Process {
     else
       f();
   }
-  // A call to the database; `effect` returns a code. Faults decide when the call takes effect and whether its answer
-  // arrives. A write that timed out may still be carried out by the server, later.
   enum class Kind : std::uint8_t { kRead, kWrite };
+  // Makes a call to the database: `effect` changes the model and returns a code, which `answer` receives. Faults
+  // decide when the call takes effect and whether its answer arrives. A write that timed out may still be carried out
+  // by the server, later.
   template <class Effect, class Answer>
   void Call(Kind kind, Effect effect, Answer answer);
 
   Parts parts;
   const RelayId id;
   bool dead = false;
-  std::function<void()> crash;  // Called for a crash that the process causes itself.
+  std::function<void()> crash;  // Called when the process itself causes its crash.
   Time paused_until_ = 0;
-  // When its lease ends according to the last answer that arrived, by the world's clock. An answer may be lost.
+  // The end of the process's lease by the world's clock, according to the last answer that arrived. Later answers may
+  // have been lost.
   Time lease_end = 0;
-  bool database_answers = true;  // The last call was answered.
-  // How far the machine's wall clock is ahead. It may be set at any time, and nothing may depend on it.
+  bool database_answers = true;  // True if the last call was answered.
+  // How far the machine's wall clock is ahead of the world's. It may be set at any time, and nothing may depend on it.
   Time wall_ahead = 0;
 
  private:
@@ -80,7 +82,8 @@ void Process::Call(Kind kind, Effect effect, Answer answer) {
   if (takes_effect == kLate && kind == Kind::kWrite)
     world.After(world.Between(1, 2 * kSecond), [effect] { (void)effect(); });
   world.After(world.Between(10, 3'000), [this, effect, answer, fails, takes_effect] {
-    // True if the server gets the call although the process may have died or paused meanwhile.
+    // True if the process is neither dead nor paused. For a dead or paused process, chance decides whether the server
+    // still gets the call now; otherwise the process makes the call after the pause, unless it is dead.
     const bool asked = !dead && parts.world.now() >= paused_until_;
     const auto act = [this, effect, answer, fails, takes_effect] {
       outbox_code code = takes_effect == kFirst ? effect() : OUTBOX_OK;
@@ -99,7 +102,7 @@ void Process::Call(Kind kind, Effect effect, Answer answer) {
   });
 }
 
-// The delivery of one shard: engine, producer and reading position, as ShardRunner, Reader and Writer have them in the
+// Delivers one shard with an engine, a producer and a reading position, as ShardRunner, Reader and Writer do in the
 // daemon.
 class ShardProcess {
  public:
@@ -127,7 +130,7 @@ class ShardProcess {
   template <class F>
   void Turn(F input);
   void Wake();
-  // Carry out the engine's commands, as ShardRunner does.
+  // Each Execute function carries out one of the engine's commands, as ShardRunner does.
   void Execute(const engine::command::Reserve& command);
   void Execute(const engine::command::Publish& command);
   void Execute(const engine::command::Reset& command);
@@ -152,7 +155,8 @@ class ShardProcess {
     Time until = kForever, at = 0;
   };
   void Bring(const Reading& reading);
-  // Models what a relay knows of topics. The reader knows an answer before the engine is notified of it.
+  // Returns for each row whether it waits for information about its topic. Models what a relay knows of topics: the
+  // reader knows an answer before the engine is notified of it.
   [[nodiscard]] std::vector<bool> AwaitTopics(const std::vector<Found>& rows);
   void AskForTopic(std::size_t topic);
   [[nodiscard]] bool MaySend(const Row& row) const;
@@ -175,12 +179,13 @@ class ShardProcess {
   struct LeftOut {
     std::size_t asked_for = 0, most = 0;
   };
-  // Events that reads have left out: how many rows these reads asked for, and how many they may ask for.
+  // Events that reads could have returned and left out (invariant I9). `asked_for` is the number of rows that these
+  // reads asked for, and `most` is the limit of that number.
   std::map<EventNumber, LeftOut> left_out_;
   std::unordered_set<RowId> outstanding_;
   std::vector<RowId> forgotten_;
-  bool slow_read_ = false;   // The read under way is a step of a slow start.
-  std::uint32_t lanes_ = 0;  // How many partitions the topics have, as far as this relay knows.
+  bool slow_read_ = false;   // True if the read under way is a step of a slow start.
+  std::uint32_t lanes_ = 0;  // Number of partitions of each topic, as far as this relay knows.
   static constexpr std::size_t kTopics = 3;
   enum class Topic : std::uint8_t { kUnknown, kAskedFor, kKnown };
   std::array<Topic, kTopics> topics_{};
@@ -194,10 +199,10 @@ class ShardProcess {
     std::uint64_t token = 0;
     Time read_at = 0, until = kForever;
   };
-  bool dead_ = false;                         // It was removed, or its process has ended.
+  bool dead_ = false;                         // True if the shard was removed or its process has ended.
   std::optional<std::uint64_t> first_steps_;  // The token of a slow start that is still in its first steps.
-  std::uint32_t asked_for_ = 0;               // How many rows the read under way asked for.
-  std::uint64_t reads_ = 0;                   // The number of reads, where rows are marked.
+  std::uint32_t asked_for_ = 0;               // Number of rows that the read under way asks for.
+  std::uint64_t reads_ = 0;                   // Number of reads; counted only where rows are marked.
   std::vector<Batch> batches_;
   std::map<engine::EventIndex, Row> failed_;  // Events whose failure is not recorded yet.
   Time alarm_ = 0;

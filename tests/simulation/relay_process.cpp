@@ -9,7 +9,7 @@ namespace shards = engine::shards;
 
 namespace {
 
-// How long a relay may wait for an answer of the broker and still be ready, as monitoring::kPatience.
+// Time that a relay may wait for an answer of the broker and still be ready, like monitoring::kPatience.
 constexpr Time kPatience = 5 * kSecond;
 
 engine::ShardCoordinator::Settings MakeSettings([[maybe_unused]] const Scenario& s) {
@@ -77,7 +77,8 @@ bool RelayProcess::Ready() const {
   return works;
 }
 
-// The clock by which leases are judged; for the mutant local-wall-clock, the clock of the machine that asks.
+// Returns the time by which leases are judged: the database's or, for the mutant local-wall-clock, that of the calling
+// machine.
 Time RelayProcess::DatabaseClock() const {
   return parts_.scenario.mutant == Mutant::kLocalWallClock ? parts_.world.now() + process_.wall_ahead
                                                            : parts_.store.clock();
@@ -101,8 +102,8 @@ void RelayProcess::Turn(F input) {
   });
 }
 
-// Counts only shards that the coordinator holds: the runner of a shard that was just lost ends its first steps a moment
-// later.
+// Checks that at most one shard is in its first steps. Only shards that the coordinator holds count: the runner of a
+// shard that was just lost ends its first steps a moment later.
 void RelayProcess::CheckFirstSteps() const {
   if (parts_.scenario.mutant != Mutant::kNone) return;
   const auto held = ShardCoverage::Take(coordinator_).held;
@@ -192,7 +193,7 @@ void RelayProcess::Do(const shards::AskWasLost& ask) {
       [this, lost](outbox_code code) { Turn([this, lost, code] { coordinator_.WasLostAnswered(code, *lost); }); });
 }
 
-// Making a runner takes time, because threads and a producer start.
+// Makes a runner after some time, because threads and a producer have to start.
 void RelayProcess::Do(const shards::MakeRunner& make) {
   const bool fails = parts_.chances.Happens(Chance::kNoRunner, parts_.scenario.no_runner);
   if (fails && parts_.coverage != nullptr) parts_.coverage->shards.RunnerNotMade();
@@ -207,7 +208,7 @@ void RelayProcess::Do(const shards::MakeRunner& make) {
   });
 }
 
-// Checks I7: no other relay may begin while an event of the shard is unresolved here.
+// Checks invariant I7: no other relay may begin while an event of the shard is unresolved here.
 void RelayProcess::CheckResolved(const shards::ReleaseShards& release) {
   for (const outbox_owned_shard& s : release.shards) {
     const auto it = shards_.find(s.shard);
@@ -230,7 +231,7 @@ void RelayProcess::Do(const shards::ReleaseShards& release) {
 
 // ---- runners ----
 
-// A runner reports in a turn of its own, after the current one.
+// Adds a shard. Its runner reports to the coordinator in a turn of its own, after the current one.
 void RelayProcess::AddShard(std::uint32_t shard) {
   Position start;
   if (parts_.scenario.mutant == Mutant::kSharedCursor) {
@@ -258,7 +259,7 @@ void RelayProcess::Do(const shards::Hold& hold) {
   if (ShardProcess* const shard = Find(hold.shard)) shard->Hold(hold.token, hold.until, hold.slow_start);
 }
 
-// The database knows whether the previous owner let its lease expire.
+// Checks invariant I13. The database knows whether the previous owner let its lease expire.
 void RelayProcess::CheckSlowStart(const shards::Hold& hold) {
   const ModelLeases& leases = parts_.store.leases;
   if (std::exchange(begun_[hold.shard], hold.token) == hold.token || hold.slow_start) return;

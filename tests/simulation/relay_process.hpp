@@ -1,5 +1,5 @@
-// A relay. It carries out what the shard coordinator decides, with the model store and with shards that it delivers, as
-// runtime::Relay does in the daemon. It decides nothing by itself.
+// A simulated relay. It carries out what the shard coordinator decides, with the model store and with the shards that
+// it delivers, as runtime::Relay does in the daemon. It decides nothing by itself.
 #pragma once
 
 #include <map>
@@ -23,17 +23,18 @@ class RelayProcess {
   }
   void SetWallClock(Time ahead) { process_.wall_ahead = ahead; }
   void Crash();
-  // Finishes what is in flight, releases its shards and ends.
+  // Stops the relay: it finishes what is in flight, releases its shards and ends.
   void Stop(Time timeout);
   [[nodiscard]] bool dead() const { return process_.dead; }
   [[nodiscard]] bool stopping() const { return stopping_; }
   [[nodiscard]] RelayId id() const { return process_.id; }
-  // Readiness as /readyz judges it. A peer counts as unavailable exactly while it does not answer.
+  // True if the relay is ready as /readyz judges it. A peer counts as unavailable exactly while it does not answer.
   [[nodiscard]] bool Ready() const;
   [[nodiscard]] std::uint64_t resets() const;
 
  private:
-  // Gives the coordinator an input, now or when the process goes on after a pause, and carries out what it decides.
+  // Gives the coordinator an input, now or after the pause of the process, and carries out what the coordinator
+  // decides.
   template <class F>
   void Turn(F input);
   template <class F>
@@ -72,7 +73,7 @@ class RelayProcess {
   std::map<std::uint32_t, std::unique_ptr<ShardProcess>> shards_;
   // Removed shards, whose producers may still have requests on the wire.
   std::vector<std::unique_ptr<ShardProcess>> gone_;
-  std::map<std::uint32_t, std::uint64_t> begun_;  // The newest token under which each shard was held.
+  std::map<std::uint32_t, std::uint64_t> begun_;  // Maps a shard to the newest token under which it was held.
   bool stopping_ = false;
   Time alarm_ = 0;
 };

@@ -56,12 +56,12 @@ std::vector<Scenario> Make() {
        .fix = 0.03,
        .more_partitions = 0.02,
        .late_report = 0.3},
-      // Nothing goes wrong except refusals, and there are many. Events of other keys must be delivered soon.
+      // Refusals are the only faults, and there are many. Events of other keys must be delivered soon.
       {.name = "refusals",
        .events = 400,
        .keys = 40,
        .lanes = 8,
-       .backoff_us = 200'000,  // Long enough to be noticed if a refusal is taken for an outage.
+       .backoff_us = 200'000,  // Long, so that it is noticed if a refusal is treated as an outage.
        .no_key = 0.2,
        .poison = 0.15,
        .unblock = 0.05},

@@ -57,10 +57,10 @@ void ShardCoverage::Compare(const Look& before, const Look& after) {
     if (!before.held.contains(shard)) ++gone_[Phase(kNotHeld, now.first)];
 }
 
-// The transitions that the code can take, derived from reading it and not from runs. Four are left out that one run in
-// ten thousand takes: a relay with unresolved events stops during a hand-over call, a shard is to be handed over before
-// it was begun, a shard is regained under another token while it is handed over, and a shard is lost in its first
-// steps.
+// Returns the transitions that the code can take, derived from reading it and not from runs. Four transitions that
+// only one run in ten thousand takes are left out: a relay with unresolved events stops during a hand-over call, a
+// shard is to be handed over before it was begun, a shard is regained under another token while it is handed over, and
+// a shard is lost in its first steps.
 const std::vector<std::string>& ShardCoverage::Known() {
   static const std::vector<std::string> known = {
       "call: none -> heartbeat",
@@ -84,7 +84,7 @@ const std::vector<std::string>& ShardCoverage::Known() {
       "shard: gained -> released",
       "shard: gained -> not held",
       "shard: running -> handing over",
-      "shard: running -> gained",  // Regained under another token.
+      "shard: running -> gained",  // The shard is regained under another token.
       "shard: running -> not held",
       "shard: handing over -> released",
       "shard: handing over -> not held",

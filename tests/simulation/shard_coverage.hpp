@@ -20,16 +20,16 @@ class ShardCoverage {
   // The state of a coordinator at one moment, before or after an input.
   struct Look {
     int call = 0;
-    bool stopping = false, was_active = false;  // `was_active` means that it has held shards.
+    bool stopping = false, was_active = false;  // was_active: true if the relay has held shards.
     std::uint32_t shards = 0;
-    std::map<std::uint32_t, std::pair<int, std::uint64_t>> held;  // Shard -> phase and token.
+    std::map<std::uint32_t, std::pair<int, std::uint64_t>> held;  // Maps a shard to its phase and its token.
     int first_steps = -1;                                         // The shard that is in its first steps, or -1.
   };
   static Look Take(const engine::ShardCoordinator& coordinator);
   void Compare(const Look& before, const Look& after);
   void RunnerNotMade() { ++gone_["runner not made"]; }
 
-  // One line for each transition that was taken, with its number.
+  // Returns one line for each transition that was taken, with the number of times.
   [[nodiscard]] std::string Table() const;
   [[nodiscard]] std::vector<std::string> Missing() const;
 

@@ -15,7 +15,7 @@ bool Names(const std::string& line, const std::string& name) {
   return false;
 }
 
-// The promise that broke, without the rows, because a shorter run may break the same promise with other rows.
+// Returns the name of the broken promise without the rows, because a shorter run may break it with other rows.
 std::string Kind(const std::string& broken) { return broken.substr(0, broken.find(':')); }
 
 }  // namespace
@@ -37,7 +37,8 @@ std::vector<std::string> Story(const Verdict& verdict) {
   return story;
 }
 
-// Leaves out ever smaller parts of what happened, as long as the same promise still breaks (delta debugging).
+// Shortens a failing run: leaves out ever smaller parts of what happened, as long as the same promise still breaks
+// (delta debugging).
 Shrunk Shrink(const Scenario& scenario, std::size_t max_runs) {
   Shrunk best{Run(scenario), {}, 0, 0, 1};
   const std::string kind = Kind(best.verdict.broken);

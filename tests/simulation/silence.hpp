@@ -1,5 +1,5 @@
-// Checks I12: no shard may stall while its rows wait and a relay reports that it is ready, because then nobody
-// notices.
+// Checks invariant I12: no shard may stall while its rows wait and a relay reports that it is ready, because then
+// nobody would notice.
 #pragma once
 
 #include <map>
@@ -14,13 +14,13 @@ class Silence {
  public:
   explicit Silence(Parts parts) : parts_(parts) {}
 
-  // REQUIRES: called several times a second.
+  // Checks all shards at the present time. REQUIRES: called several times a second.
   void Look(const std::vector<std::shared_ptr<RelayProcess>>& relays);
 
  private:
   Parts parts_;
   std::map<RelayId, Time> ready_since_;
-  std::size_t ended_ = 0;  // How many relays have ended.
+  std::size_t ended_ = 0;  // Number of relays that have ended.
 };
 
 }  // namespace outbox::simulation

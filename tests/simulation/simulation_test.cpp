@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::uint64_t kSeeds = 20'000;  // The number of seeds in all scenarios together.
 
-// OUTBOX_SEEDS can lower the number, because sanitizers make the runs slow.
+// Returns the number of seeds for each scenario. OUTBOX_SEEDS can lower the total, because sanitizers make the runs
+// slow.
 std::uint64_t SeedsOfEach() {
   const char* text = std::getenv("OUTBOX_SEEDS");
   const std::uint64_t all = text != nullptr ? std::strtoull(text, nullptr, 10) : kSeeds;

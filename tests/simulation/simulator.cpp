@@ -8,11 +8,11 @@ namespace outbox::simulation {
 namespace {
 
 constexpr Time kTroubleEnds = 8 * kSecond;
-// How long everything may take to drain after the last fault and the last commit. Most of that time is the longest wait
-// for a retry and a backoff.
+// The longest time that the backlog may take to drain after the last fault and the last commit. Most of that time is
+// the longest wait for a retry and a backoff.
 constexpr Time kDrainsWithin = 60 * kSecond;
 
-// Checks I1 when everything has come to rest.
+// Checks invariant I1 (no loss, see ledger.hpp) once the system is quiescent.
 void CheckNothingLost(Ledger& ledger, const ModelStore& store) {
   std::set<EventNumber> blocked;
   for (const EventNumber e : store.Blocked()) blocked.insert(e);
@@ -42,7 +42,7 @@ Verdict Run(const Scenario& scenario, const Options& options) {
   trouble.Start();
   writers.Start();
 
-  // Faults end some time after most events are written. Then everything has to drain.
+  // Faults end some time after most events are written. After that, the backlog has to drain.
   Time calm_since = kForever;
   bool over = false;
   std::function<void()> look = [&] {

@@ -1,4 +1,4 @@
-// One simulated run: writers, relays with the real engine, models of outbox and broker, and faults. The scenario and
+// Runs one simulation: writers, relays with the real engine, models of outbox and broker, and faults. The scenario and
 // its seed decide everything, so a run can be repeated exactly.
 #pragma once
 
@@ -13,9 +13,9 @@
 namespace outbox::simulation {
 
 struct Verdict {
-  std::string broken;  // Empty if every promise held; else it begins with the name of the broken promise.
+  std::string broken;  // Empty if every promise held; otherwise begins with the name of the broken promise.
   std::uint64_t delivered = 0, duplicates = 0, faults = 0, resets = 0;
-  std::int64_t drained_after_us = 0;  // Counted from the last fault.
+  std::int64_t drained_after_us = 0;  // Time that the backlog took to drain after the last fault, in microseconds.
   std::int64_t virtual_us = 0;
   std::vector<Happening> happened;
   std::vector<std::string> history;
@@ -29,15 +29,16 @@ struct Options {
 
 Verdict Run(const Scenario& scenario, const Options& options = {});
 
-// The lines of a history that concern the keys that the broken promise names or, for an event without a key, its row.
+// Returns the lines of the history that concern the keys or rows which the broken promise names, and those that
+// concern no row at all.
 std::vector<std::string> Story(const Verdict& verdict);
 
-// The result of shrinking a failing run: the same promise breaks with as few happenings as possible, and with a
-// history.
+// The result of shrinking a failing run: a run that breaks the same promise with as few happenings as possible, and
+// its history.
 struct Shrunk {
   Verdict verdict;
   std::set<Happening> left_out = {};
-  std::size_t before = 0;  // How many happenings the run had at first.
+  std::size_t before = 0;  // Number of happenings in the original run.
   std::size_t after = 0;
   std::size_t runs = 0;
 };

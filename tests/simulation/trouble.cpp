@@ -5,7 +5,8 @@ namespace {
 constexpr Time kTick = 100 * kMillisecond;
 constexpr Time kShortestStop = kSecond, kLongestStop = 6 * kSecond;
 constexpr std::uint64_t kMostShards = 5;
-constexpr Time kNotNoticed = kLease / 4;  // A pause or a database outage that is too short for a lease to expire.
+// The longest pause or outage of the database that is certainly too short for a lease to expire.
+constexpr Time kNotNoticed = kLease / 4;
 }  // namespace
 
 void Trouble::Start() {
@@ -101,8 +102,8 @@ void Trouble::OfPeers() {
   }
 }
 
-// The operator stops the relays. One relay may be unreachable: its lease has to expire first, and when it comes back
-// the shards are different ones.
+// Simulates an operator who stops the relays to change the number of shards. One relay may be unreachable: its lease
+// has to expire first, and when the relay comes back, the shards are different ones.
 void Trouble::Reshard() {
   int stopped = 0;
   for (const auto& relay : relays_) {
@@ -163,7 +164,7 @@ void Trouble::Fix(EventNumber e) {
 
 void Trouble::End() {
   parts_.chances.Calm();
-  // Where an operator acts in the scenario, no event stays blocked or dead at the end.
+  // If the scenario has an operator, no event stays blocked or dead at the end.
   const Scenario& s = parts_.scenario;
   if (s.let_go > 0) {
     for (EventNumber e = 0; e < parts_.ledger.fates().size(); ++e) LetGo(e);

@@ -1,5 +1,5 @@
-// Starts, pauses, kills and stops the relays, moves clocks, and acts as the operator who fixes given-up events. At the
-// end of the run everything works again.
+// Starts, pauses, kills and stops the relays, moves clocks, and acts as the operator who fixes events that were given
+// up. At the end of the run it causes no more faults.
 #pragma once
 
 #include <memory>
@@ -14,7 +14,7 @@ class Trouble {
   explicit Trouble(Parts parts) : parts_(parts), random_(parts.scenario.seed + 202) {}
 
   void Start();
-  // No more faults occur, and what an operator can fix is fixed.
+  // Ends the faults, and fixes what an operator can fix.
   void End();
   [[nodiscard]] const std::vector<std::shared_ptr<RelayProcess>>& relays() const { return relays_; }
 
@@ -30,8 +30,8 @@ class Trouble {
   void StartRelay(Time in);
 
   Parts parts_;
-  Random random_;                                      // A random stream of its own, as the writers have.
-  std::vector<std::shared_ptr<RelayProcess>> relays_;  // All relays that ever existed.
+  Random random_;                                      // A random stream that only this class uses.
+  std::vector<std::shared_ptr<RelayProcess>> relays_;  // All relays that were ever started in the run.
   RelayId next_id_ = 0;
 };
 

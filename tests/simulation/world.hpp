@@ -1,5 +1,5 @@
-// Virtual time. Everything in a simulated run happens through one queue, ordered by time and then by the order of the
-// requests.
+// The virtual time of a run. Everything in a simulated run happens through one queue, which is ordered by time and, at
+// equal times, by the order of the calls of At().
 #pragma once
 
 #include <algorithm>
@@ -65,7 +65,7 @@ class World {
   Random random_;
   Time now_ = 1;
   std::uint64_t asked_ = 0;
-  std::vector<Entry> agenda_;  // A heap.
+  std::vector<Entry> agenda_;  // A heap whose first element is the next entry.
   std::vector<std::function<void()>> tasks_;
   std::vector<std::uint32_t> free_;
 };

@@ -1,5 +1,5 @@
-// The application: its transactions take ids, stay open for a while, and commit or roll back. Writers that serialise
-// take the key first and the id afterwards, so that no two open transactions have the same key.
+// Models the application: its transactions take ids, stay open for a while, and commit or roll back. Writers that
+// serialise lock the key first and take the id afterwards, so that no two open transactions have the same key.
 #pragma once
 
 #include <set>
@@ -23,7 +23,8 @@ class Writers {
   void End(const std::vector<Row>& rows, const std::vector<int>& keys, bool roll_back);
 
   Parts parts_;
-  Random random_;  // A random stream of its own, so that writers do the same if something else is left out.
+  // A random stream that only the writers use, so that they do the same if other happenings of the run are left out.
+  Random random_;
   std::uint32_t begun_ = 0;
   int open_ = 0;
   std::set<int> locked_;

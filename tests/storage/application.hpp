@@ -1,4 +1,4 @@
-// The application of a test, which has a connection of its own to a server.
+// The application of a test: runs SQL on a connection of its own to the database.
 #pragma once
 
 #include <string>
@@ -14,7 +14,7 @@ class SqlSession {
   SqlSession(const SqlSession&) = delete;
   SqlSession& operator=(const SqlSession&) = delete;
 
-  // Returns the first value of the last answer.
+  // Runs SQL, and returns the first value of the last result. An error fails the test.
   std::string operator()(const std::string& sql) {
     std::string value;
     const std::string message = Execute(sql, value);
@@ -22,14 +22,14 @@ class SqlSession {
     REQUIRE(message == "");
     return value;
   }
-  // Returns the error message, which is empty if there was no error.
+  // Runs SQL, and returns the error message, which is empty if there was no error.
   std::string Try(const std::string& sql) {
     std::string value;
     return Execute(sql, value);
   }
 
  protected:
-  // Returns the error message, and the first value of the last answer in `value`.
+  // Runs SQL. Returns the error message, and sets `value` to the first value of the last result.
   virtual std::string Execute(const std::string& sql, std::string& value) = 0;
 };
 

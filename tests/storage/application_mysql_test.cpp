@@ -1,5 +1,5 @@
-// The helpers for applications in MySQL and MariaDB: emit and inbox. OUTBOX_TEST_MYSQL has the plugin's options as
-// JSON.
+// Tests of the helpers for applications that use MySQL or MariaDB: emit and inbox. OUTBOX_TEST_MYSQL contains the
+// plugin's options as JSON.
 #include <outbox/emit/mysql.hpp>
 #include <outbox/inbox/mysql.hpp>
 #include <outbox/soci/mysql.hpp>

@@ -1,5 +1,5 @@
-// The helpers for applications in PostgreSQL: emit and inbox. OUTBOX_TEST_POSTGRES is a connection string of a
-// superuser of an otherwise empty server.
+// Tests of the helpers for applications that use PostgreSQL: emit and inbox. OUTBOX_TEST_POSTGRES is a connection
+// string of a superuser of an otherwise empty server.
 #include <outbox/emit/libpq.hpp>
 #include <outbox/inbox/libpq.hpp>
 #include <outbox/soci/postgresql.hpp>

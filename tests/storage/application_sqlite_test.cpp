@@ -1,4 +1,4 @@
-// The helpers for applications in SQLite: emit and inbox.
+// Tests of the helpers for applications that use SQLite: emit and inbox.
 #include <outbox/soci/sqlite3.hpp>
 //
 #include <outbox/emit/sqlite3.hpp>

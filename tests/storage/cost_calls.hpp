@@ -1,5 +1,5 @@
-// The calls that a running relay makes: measures what each costs in small and in large tables, and checks that the cost
-// does not grow with the tables.
+// Measures what each call of a running relay costs in small and in large tables, and checks that the cost does not grow
+// with the tables.
 #pragma once
 
 #include <cstdio>
@@ -15,12 +15,13 @@ namespace outbox::testing {
 
 inline constexpr long long kFewRows = 10'000, kManyRows = 1'000'000;
 
-using Cost = std::map<std::string, long long>;  // Keyed by the name of the call.
-// Keyed by the size of the batch and by the number of rows in the outbox.
+// The cost of each call, keyed by the name of the call.
+using Cost = std::map<std::string, long long>;
+// Costs, keyed by the size of the batch and by the number of rows in the outbox.
 using Costs = std::map<std::uint32_t, std::map<long long, Cost>>;
 
-// Makes each call once with batches of that size; `measured(name, call)` makes and measures a call. REQUIRES: the relay
-// has read past the failures.
+// Makes each call once, with batches of `batch` events. `measured(name, call)` makes a call and measures its cost.
+// REQUIRES: the relay has read past the failed rows.
 template <class Relay, class Measured>
 void MeasureCalls(Relay& relay, std::uint32_t batch, Measured& measured) {
   const std::string of = " of " + std::to_string(batch);
@@ -41,8 +42,7 @@ void MeasureCalls(Relay& relay, std::uint32_t batch, Measured& measured) {
   measured("heartbeat" + of, [&] { (void)relay.Heartbeat(); });
 }
 
-// Measures the calls of a new relay that has read past the failures, which takes it that many reads. `app(sql)` runs
-// SQL.
+// Measures the calls of a new relay after `reads` reads, which lead past the failed rows. `app(sql)` runs SQL.
 template <class Measured, class Relay, class Sql>
 Cost MeasureRelay(Relay&& relay, int reads, std::uint32_t batch, Sql& app) {
   relay.Heartbeat();
@@ -53,7 +53,8 @@ Cost MeasureRelay(Relay&& relay, int reads, std::uint32_t batch, Sql& app) {
   return measured.cost;
 }
 
-// Measures batches of one event and of many, in small tables and in large ones. `fill(rows)` fills the tables.
+// Measures batches of 1 and of 1000 events, in small tables and in large ones. `fill(rows)` fills the tables, and
+// `measure(batch)` returns the costs.
 template <class Fill, class Measure>
 Costs MeasureSizes(Fill fill, Measure measure) {
   Costs costs;
@@ -66,8 +67,10 @@ Costs MeasureSizes(Fill fill, Measure measure) {
 
 struct Bound {
   const char* unit;
-  long long slack;                // How much the cost may grow, in addition to growing by a half.
-  long long for_event, for_call;  // Upper limits in large tables.
+  // The amount by which the cost in large tables may exceed one and a half times the cost in small tables.
+  long long slack;
+  // Upper limits of the cost in large tables, for each event of the batch and for the call itself.
+  long long for_event, for_call;
 };
 
 inline void CheckGrowth(Costs& costs, const std::string& tables, const Bound& bound) {
@@ -81,7 +84,7 @@ inline void CheckGrowth(Costs& costs, const std::string& tables, const Bound& bo
     }
 }
 
-// Returns characters that cannot be compressed.
+// Returns characters that can hardly be compressed.
 inline std::string Noise(std::size_t size, std::string_view alphabet) {
   std::string noise;
   std::uint64_t state = 88172645463325252U;
@@ -94,9 +97,9 @@ inline std::string Noise(std::size_t size, std::string_view alphabet) {
   return noise;
 }
 
-// Records the failure of every event, with each disposition. `sql(text)` returns the first value of an answer.
-// REQUIRES: the outbox contains only two events for each of `keys` keys, next to each other; key, topic and type of an
-// event are equal.
+// Checks that the first event of each key can be recorded as failed, with each disposition. `sql(text)` runs SQL and
+// returns the first value of the result. REQUIRES: the outbox contains only two events for each of `keys` keys, next to
+// each other; the key, topic and type of an event are the same text.
 template <class Relay, class Sql>
 void CheckAllCanFail(Relay& relay, std::size_t keys, Sql& sql) {
   relay.Heartbeat();
@@ -107,7 +110,7 @@ void CheckAllCanFail(Relay& relay, std::size_t keys, Sql& sql) {
     for (std::size_t i = 0; i < rows.size(); i += 2) heads.push_back(rows[i].id);
     relay.FailAll(heads, disposition);
     relay.outstanding.clear();
-    // The second event of each key is queued behind the first, unless that is dead.
+    // The second event of each key is queued behind the first one, unless the first one is a dead letter.
     CHECK(relay.Reserve(1000, 64 << 20, true).size() == (disposition == Disposition::kDead ? keys : 0));
     relay.outstanding.clear();
     sql("delete from outbox_retry");

@@ -1,5 +1,6 @@
-// The cost of a statement that a running relay executes must not grow with the outbox, the failures or the dead
-// letters, whatever the table statistics are. The cost is the number of rows that the server reads for it.
+// Tests that the cost of a statement that a running relay executes does not grow with the outbox, the failures or the
+// dead letters, whatever the table statistics are. The cost is the number of rows that the server reads for the
+// statement.
 #include <functional>
 
 #include "cost_calls.hpp"
@@ -8,7 +9,8 @@
 namespace outbox::testing {
 namespace {
 
-// 5 000 of the oldest rows have failed, and 95 000 recorded failures belong to deleted rows. Some failures are due.
+// Fills the tables: the oldest 5 000 rows have failed, and 95 000 further failures belong to deleted rows. Some
+// failures are due.
 void Fill(Application& app, long long rows, bool stale) {
   for (const char* table : {"outbox_event", "outbox_retry", "outbox_dead"}) {
     app("truncate " + std::string(table));
@@ -76,7 +78,7 @@ TEST_CASE("every event that the outbox can hold can be recorded as failed", "[b1
   Application& app = fresh.app;
   Relay relay(Configured());
   relay.writing().ApplySchema({});
-  // The types of these columns may have been chosen by an application.
+  // An application may have created the table with these column types.
   app("alter table outbox_event modify aggregate_id varchar(4000), modify event_type varchar(4000) not null,"
       " modify topic varchar(4000) not null, modify event_id varchar(255) not null");
   std::string elephants;

@@ -1,6 +1,6 @@
-// The cost of a statement that a running relay executes must not grow with the outbox, the failures or the dead
-// letters, whatever the table statistics are. OUTBOX_TEST_POSTGRES is a connection string of a superuser of a server
-// with pg_stat_statements.
+// Tests that the cost of a statement that a running relay executes does not grow with the outbox, the failures or the
+// dead letters, whatever the table statistics are. The cost is the number of buffers that the server accesses.
+// OUTBOX_TEST_POSTGRES is a connection string of a superuser of a server with pg_stat_statements.
 #include <functional>
 
 #include "cost_calls.hpp"
@@ -10,7 +10,8 @@
 namespace outbox::testing {
 namespace {
 
-// 5 000 of the oldest rows have failed, and 95 000 recorded failures belong to deleted rows. Some failures are due.
+// SQL that fills the tables: the oldest 5 000 rows have failed, and 95 000 further failures belong to deleted rows.
+// Some failures are due.
 constexpr const char* kFill = R"(
 insert into outbox_event (id, topic, aggregate_id, event_type, payload)
   select g, 't', 'k' || g, 'n', '{}' from generate_series(1, [rows]) g;

@@ -1,5 +1,5 @@
-// The cost of a statement that a running relay executes must not grow with the outbox, the failures or the dead
-// letters.
+// Tests that the cost of a statement that a running relay executes does not grow with the outbox, the failures or the
+// dead letters. The cost is the number of steps of SQLite's virtual machine.
 #include <sqlite3.h>
 
 #include <filesystem>
@@ -16,7 +16,8 @@ using namespace outbox::testing;
 using outbox::Event;
 using Relay = Driver<outbox::sqlite::Adapter, outbox::sqlite::Config>;
 
-// Steps of SQLite's virtual machine in all connections, since it was set to 0. The tests have one thread.
+// The number of steps of SQLite's virtual machine in all connections, since it was last set to 0. The tests run in one
+// thread.
 long long steps = 0;
 
 int CountSteps(unsigned, void*, void* statement, void*) {
@@ -68,7 +69,8 @@ class File {
   sqlite3* application_ = nullptr;
 };
 
-// 2 000 of the oldest rows have failed, and 95 000 recorded failures belong to deleted rows. Some failures are due.
+// SQL that fills the tables: the oldest 2 000 rows have failed, and 95 000 further failures belong to deleted rows.
+// Some failures are due.
 constexpr const char* kFill = R"(
 pragma synchronous = off;
 begin;
@@ -88,7 +90,7 @@ with recursive n (i) as (select 1 union all select i + 1 from n where i < 100000
   select -i, hex(randomblob(16)), 't', 'x' || i, 'n', '{}', '', 1, '', '', 'r', 'e' from n;
 commit)";
 
-// Measures the calls of a relay that has read past the failures, with batches of that size.
+// Measures the calls of a relay that has read past the failed rows, with batches of `batch` events.
 Cost Measure(File& file, std::uint32_t batch) {
   Relay relay(file.Config());
   relay.Heartbeat();

@@ -43,7 +43,7 @@ std::unique_ptr<A> Connected(std::shared_ptr<Config> config, const Call& call) {
     return std::make_unique<A>(std::move(config));
 }
 
-// Migrates with a session of its own, which may take this long.
+// Creates or upgrades the tables in a session of its own, with this timeout.
 template <class A, class Config>
 void Migrate(std::shared_ptr<Config> config, const SchemaOptions& options, Millis timeout) {
   const Call call{0, 0, timeout};
@@ -60,7 +60,7 @@ class Driver {
     Reconnect();
   }
 
-  // Opens new sessions, as after an outage: every hint is lost, and outstanding rows stay outstanding.
+  // Opens new sessions, as after an outage: the adapters lose their positions, and outstanding rows stay outstanding.
   void Reconnect() {
     reading_ = Connected<A>(config_, Call{shard, token, kTimeout});
     writing_ = Connected<A>(config_, Call{shard, token, kTimeout});
@@ -116,7 +116,7 @@ class Driver {
   }
 
   void Confirm(const std::vector<long long>& ids) { (void)ConfirmAndLook(ids); }
-  // Confirms the rows and returns those that are still there.
+  // Confirms the rows, and returns the ids of those that were not removed.
   std::vector<long long> ConfirmAndLook(const std::vector<long long>& ids) {
     std::vector<outbox_row> raw;
     for (const long long id : ids) raw.push_back({Raw(RowId(id)), Raw(event_ids[id])});
@@ -163,7 +163,8 @@ class Driver {
   std::uint32_t shard = 0;
   std::uint64_t token = 0;
   std::set<long long> outstanding;
-  std::map<long long, std::string> event_ids;  // Keyed by row id, for all rows that were read.
+  // The event ids of all rows that were read, keyed by row id.
+  std::map<long long, std::string> event_ids;
   bool more = false;
 
  private:
@@ -179,7 +180,7 @@ class Driver {
   std::unique_ptr<A> reading_, writing_;
 };
 
-// Reads until there is no more, in as many reads as it takes.
+// Reads until no row is left, and returns the row ids in the order in which they were read.
 template <class Relay>
 std::vector<long long> Rest(Relay& relay) {
   std::vector<long long> all;
@@ -189,14 +190,15 @@ std::vector<long long> Rest(Relay& relay) {
   return all;
 }
 
-// Makes one read, and appends its ids to `seen`.
+// Makes one read, and appends the row ids to `seen`.
 template <class Relay>
 void ReadOn(Relay& relay, std::uint32_t events, std::vector<long long>& seen) {
   for (const long long id : IdsOf(relay.Reserve(events))) seen.push_back(id);
 }
 
-// REQUIRES: row `id`, which was missing below everything `seen`, is now committed. Checks that it is read next, and
-// that with the rest in order no row was left out. `ours` is the total number of rows.
+// Checks that the late row `id` is read next, and that the remaining rows follow in order, with none left out. `seen`
+// contains the ids that were read before, and `ours` is the total number of rows. REQUIRES: the id was missing while
+// rows with greater ids were read, and its row is now committed.
 template <class Relay>
 void CheckTurnedUp(Relay& relay, long long id, std::vector<long long> seen, const std::string& ours) {
   CHECK(std::ranges::is_sorted(seen));

@@ -1,5 +1,5 @@
-// The emit helpers on every database: an application writes through SOCI, and the relay's own adapter reads the events
-// back.
+// Tests of the emit helpers for every database: an application writes through SOCI, and the relay's own adapter reads
+// the events back.
 #pragma once
 
 #include <outbox/emit/event.hpp>
@@ -163,7 +163,7 @@ struct EmitCases {
     CHECK(in_order);
   }
 
-  // Two transactions that have nothing in common but the key.
+  // Runs two transactions that have only a key in common. The second one waits until the first one has ended.
   static void StrictOrderWaitsForTheKey() {
     auto relay = Database::MakeRelay();
     auto first = Database::Open(), second = Database::Open();

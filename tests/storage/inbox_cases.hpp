@@ -1,4 +1,4 @@
-// The inbox on every database, through SOCI.
+// Tests of the inbox for every database, through SOCI.
 #pragma once
 
 #include <outbox/inbox/inbox.hpp>
@@ -11,8 +11,8 @@
 
 namespace outbox::testing {
 
-// REQUIRES: Database has soci::session Open() of a database that may contain tables, auto* Native(session) and Table();
-// and, where several may write at once, WaitUntilSomebodyWaits().
+// REQUIRES: Database has soci::session Open(), auto* Native(session), Script(session, sql) and Table(), and
+// WaitUntilSomebodyWaits() if several transactions may write at once. The database may already contain tables.
 template <class Database>
 struct InboxCases {
   using Ids = std::vector<std::string_view>;
@@ -83,7 +83,8 @@ struct InboxCases {
     CHECK(left == 25);
   }
 
-  // Two consumers process the same event at the same time, as after a pause during which one was taken for dead.
+  // Lets two consumers process the same event at the same time, as happens if one of them was taken for dead during a
+  // pause.
   static void WaitsForTheConsumerOfTheEvent() {
     for (const bool commit : {true, false}) {
       auto first = Database::Open(), second = Database::Open();

@@ -1,7 +1,7 @@
-// The SQL of the leases, on a database whose clock the test sets. In random histories, other relays act between a
-// relay's reading of the lease tables and the transaction that follows from it. The model is the one that the simulator
-// uses. After every step, the answer, the transactions that it took, the tables and the output of `status` are compared
-// with the model.
+// Tests the SQL of the leases on a database whose clock the test sets. In random histories, other relays act between a
+// relay's read of the lease tables and the transaction that follows from that read. The expected results come from the
+// model of leases that the simulator uses. After every step, the answer, the transactions that were made for it, the
+// tables and the output of `status` are compared with the model.
 #include "sql/leases.hpp"
 
 #include <sqlite3.h>
@@ -32,7 +32,8 @@ class Database final : public Statements {
  public:
   explicit Database(std::uint32_t shards) {
     REQUIRE(sqlite3_open(":memory:", &raw_) == SQLITE_OK);
-    Run({"pragma reverse_unordered_selects = on", {}});  // A statement that needs an order then has to ask for it.
+    // Reverses the order of rows, so that a statement that needs an order has to specify it.
+    Run({"pragma reverse_unordered_selects = on", {}});
     Run({"create table clock (at integer)", {}});
     Run({"insert into clock values (1000000)", {}});
     Run({"create table outbox_meta (shards integer)", {}});
@@ -77,8 +78,10 @@ class Database final : public Statements {
     return all;
   }
 
-  std::string transactions;         // The kinds of transactions, in the order in which they were made.
-  std::function<void()> meanwhile;  // What happens before the next transaction.
+  // The kinds of transactions, in the order in which they were made.
+  std::string transactions;
+  // A function that is called once, before the next transaction; in it, other relays act.
+  std::function<void()> meanwhile;
 
  private:
   sqlite3* raw_ = nullptr;
@@ -144,8 +147,8 @@ class History {
     const simulation::Time duration = lease.count() * engine::kMillisecond;
     auto look = model_.LookAround(Id(which), Now());
     const std::uint32_t namesakes = Namesakes(which);
-    // A relay with a namesake always registers, as if there were a shard for each relay. Its share is one shard either
-    // way.
+    // A relay with a namesake always registers, as if there were a shard for each relay. Its share is one shard in both
+    // cases.
     if (namesakes > 0) look.lease.shards_total = std::max(shards_, look.lease.live_relays);
     const Next next = simulation::ModelLeases::After(look, duration);
     if (next != Next::kAnswer && Pick(4) == 0) {
@@ -181,7 +184,8 @@ class History {
     answered_[which] = got.owned;
   }
 
-  // Releases some of the shards of its last answer, which may be long ago, or of another relay's last answer.
+  // Releases some of the shards in the last answer to this relay, which may be long ago, or in the last answer to
+  // another relay.
   void Return(std::size_t which) {
     std::vector<outbox_owned_shard> some;
     const std::uint32_t kept = Pick(2) == 0 ? OUTBOX_SHARD_RELEASE : OUTBOX_SHARD_OWNED;
@@ -233,8 +237,8 @@ class History {
            << holder.expires_in.count() << "\n";
     return text.str();
   }
-  // REQUIRES: called after ExpectedTables, which fills tokens_. A relay that has left holds nothing, whatever it has
-  // kept.
+  // Returns the output of `status` according to the model. A relay that has deregistered is the holder of no shard,
+  // even if it has not released its shards. REQUIRES: called after ExpectedTables, which fills tokens_.
   [[nodiscard]] std::string ExpectedStatus() const {
     int live = 0, owned = 0;
     std::vector<std::string> holders(shards_, "nobody 0");
@@ -257,7 +261,7 @@ class History {
 
   const std::uint32_t shards_;
   std::mt19937 random_;
-  const std::size_t relays_;  // How many of kRelays take part.
+  const std::size_t relays_;  // The number of relays in kRelays that take part.
   simulation::ModelLeases model_;
   Database db_;
   const Leases leases_{kTables, kDialect};
@@ -284,10 +288,10 @@ TEST_CASE("a relay that only has shards to release keeps its lease meanwhile, ho
   const auto beat = [&](const char* relay) { return leases.Heartbeat(db, relay, Millis(300)); };
   const std::vector<outbox_owned_shard> both = beat("a#1").owned;
   beat("b#1");
-  beat("a#1");  // The answer asks it to release the second shard.
+  beat("a#1");  // The answer asks a#1 to release the second shard.
   leases.Return(db, "a#1", std::vector{both.at(0)}, false);
   CHECK(beat("b#1").owned.size() == 1);
-  beat("b#2");  // It registers because of its name.
+  beat("b#2");  // b#2 registers, because b#1 has the same name.
   CHECK(Print(beat("a#1"), "") == "2 shards, 3 relays, 0 namesakes, 300 ms, -1#1;");
 }
 

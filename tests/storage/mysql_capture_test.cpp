@@ -1,5 +1,5 @@
-// Rows of an application's table in MySQL and MariaDB, which a trigger copies: what is copied, when, and what check
-// reports.
+// Tests of the capture of an application's table in MySQL and MariaDB: which rows the trigger copies, when it copies
+// them, and what check reports.
 #include <nlohmann/json.hpp>
 #include <random>
 
@@ -87,8 +87,8 @@ TEST_CASE("a trigger of the application stays, and LAST_INSERT_ID() is the row's
   CHECK(box.Verified() == kFine);
 }
 
-// A column of the table `every`: values as SQL, and the expected result of each. `session` has to be set to insert
-// them.
+// A column of the table `every`: its type, values as SQL, and the expected result of each value. Some of the values can
+// be inserted only while sql_mode is empty.
 struct Typed {
   const char* type;
   std::vector<std::pair<const char*, std::optional<std::string>>> values;
@@ -154,7 +154,7 @@ const std::vector<Typed>& AllTypes() {
   return kTypes;
 }
 
-// Names that look like placeholders, parameters and ends of literals.
+// Returns the name of column `i`. Many names look like placeholders, parameters or ends of literals.
 std::string NameOf(std::size_t i) {
   static const std::vector<std::string> kNames{"ID",
                                                "topic",
@@ -196,7 +196,7 @@ std::string Quoted(const std::string& name) {
 
 constexpr std::size_t kRows = 60;
 
-// Row `row` of column `i`: a value as SQL, and the expected result.
+// Returns the value of column `i` in row `row`, as SQL, and the expected result.
 std::pair<std::string, std::optional<std::string>> ValueOf(std::size_t i, std::size_t row, std::mt19937& random) {
   const Typed& type = AllTypes()[i];
   const bool nullable = std::string(type.type).find("not null") == std::string::npos;
@@ -208,7 +208,7 @@ std::pair<std::string, std::optional<std::string>> ValueOf(std::size_t i, std::s
 }
 
 void CheckColumns(const Cells& columns, const Cells& expected) {
-  // The first three are id, key and payload; the payload is absent.
+  // The first three columns are id, key and payload. The payload is absent here, because it is a field of the event.
   REQUIRE(columns.size() == expected.size() + 3);
   CHECK(columns[2] == std::nullopt);
   for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -264,8 +264,8 @@ TEST_CASE("every type is captured, under any name, whatever the session's settin
     }
     rows += ")";
   }
-  // Modes under which a copy would lose something without an error, and times that were written in UTC and are copied
-  // by a session of another zone.
+  // The session that copies the rows has SQL modes under which a copy could lose data without an error, and another
+  // time zone than the session that wrote the times, which used UTC.
   fresh.app("set time_zone = '+00:00'; create table made like every; insert into made (k0, body, k" + names +
             ") values " + rows);
   fresh.app(
@@ -285,7 +285,8 @@ TEST_CASE("every type is captured, under any name, whatever the session's settin
     CheckColumns(taken[i].columns, expected.at(i + 1));
   }
 
-  // The same with every other way of reading: in small parts, again, failed, late, in the list and as dead letters.
+  // Checks the columns of the other reads, too: in small batches, by a rescan, as a retry, in the lists of failed
+  // events and of dead letters, and after a requeue.
   relay.outstanding.clear();
   std::size_t read = 0;
   for (bool more = true; more; more = relay.more) {
@@ -347,9 +348,9 @@ TEST_CASE("keys and payloads of other types become text, and the partition decid
           ", null), (2, null, null, 7), (3, null, null, null)");
   const auto taken = box.relay.Reserve();
   REQUIRE(taken.size() == 3);
-  // The text that `select` returns.
+  // For JSON, the expected text is the text that `select` returns.
   const std::string json_text = std::string(type) == "json" ? box.app("select body from box where id = 1") : "";
-  // The servers write different numbers of zeros after a second.
+  // MySQL and MariaDB write different numbers of zeros in fractional seconds.
   CHECK(taken[0].key.value_or("").starts_with(json_text.empty() ? key : json_text));
   CHECK(taken[0].payload.value_or("").starts_with(json_text.empty() ? payload : json_text));
   CHECK(taken[1].key == "7");
@@ -363,7 +364,7 @@ TEST_CASE("keys and payloads of other types become text, and the partition decid
   CHECK(again[0].key == taken[0].key);
 }
 
-// Columns may be made wider and get other character sets, and no insert fails because of it.
+// No insert fails after columns of the captured table were made wider or got other character sets.
 TEST_CASE("an altered source", "[mysql][capture]") {
   Captured box(
       "create table box (id tinyint, k varchar(5) character set latin1, body varchar(5), d date,"
@@ -384,7 +385,7 @@ TEST_CASE("an altered source", "[mysql][capture]") {
                                   "1000000000000000000000000000000.000000000000000000000000000000", "α"});
   CHECK(box.Verified() == kFine);
 
-  // A change to another kind of type is found, and the fix that check prints corrects it.
+  // check detects a change to another kind of type, and the fix that it prints corrects the capture.
   box.app("delete from box; alter table box modify part varchar(9) character set utf8mb4, modify k varbinary(300)");
   CHECK(box.Verified() != kFine);
   for (const Finding& finding : box.relay.writing().CheckSchema())
@@ -424,7 +425,8 @@ TEST_CASE("columns that are added to the mapping and removed from it", "[mysql][
   CHECK(taken[2].columns == Cells{"3", "c", std::nullopt, "made", "1767225600000000"});
 }
 
-// A change, what check reports about it, whether a running relay reports it too, and whether migrate corrects it.
+// SQL that causes a defect, a part of the text that check reports about the defect, whether a running relay reports the
+// defect, too, and whether migrate corrects it.
 struct Broken {
   const char *sql, *what;
   bool by_relay, by_migrate;

@@ -1,5 +1,4 @@
-// The tables in MySQL and MariaDB, where these differ from other servers: databases, settings of the server, and locks
-// of migrate.
+// Tests of the tables, specific to MySQL and MariaDB: databases, settings of the server, and locks of migrate.
 #include <future>
 #include <thread>
 
@@ -18,7 +17,7 @@ TEST_CASE("another database, another name, and the printed SQL", "[mysql][b86]")
   CHECK(relay.writing().CheckSchema().empty());
   CHECK(relay.Heartbeat().owned.size() == 2);
   relay.writing().ReleaseShards("relay-1", {}, true);
-  Database::RunScript(fresh.app, printed);  // A second time.
+  Database::RunScript(fresh.app, printed);  // The script can be run a second time.
   CHECK(relay.writing().CheckSchema().empty());
   CHECK(relay.Heartbeat().owned.size() == 2);
   CHECK(fresh.app("select count(*) from information_schema.tables where table_schema = 'sales' and table_name like"
@@ -102,8 +101,9 @@ TEST_CASE("with a statement-based binary log the relay's writes are refused, and
   CHECK(std::string(error.what()).find("set global binlog_format = 'ROW'") != std::string::npos);
 }
 
-// This holds whatever database the caller uses, and whatever it contains. On these servers, a temporary table of the
-// caller hides the outbox also under its full name; nothing in a procedure can change that.
+// outbox_emit writes into the outbox of its own database, whatever database the caller uses and whatever that database
+// contains. On MySQL and MariaDB, a temporary table of the caller hides the outbox also under its full name; nothing in
+// a procedure can change that.
 TEST_CASE("the procedure writes into the outbox of its own database", "[mysql][b100]") {
   Ready ready;
   const std::string database = Server().at("database");
@@ -142,7 +142,7 @@ TEST_CASE("a second outbox cannot share the companion tables of the first", "[my
                   " 'shop%'") == "2");
 }
 
-// An insert waits behind the change for at most a second, the shortest time that the servers can be set to.
+// An insert waits behind migrate for at most a second, because the lock timeout of the servers cannot be shorter.
 TEST_CASE("while migrate waits for a lock, nobody waits behind it for long", "[mysql][b105]") {
   Ready ready;
   ready.app("alter table outbox_retry drop index next_try");

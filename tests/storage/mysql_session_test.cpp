@@ -1,5 +1,4 @@
-// Sessions with MySQL and MariaDB, where these differ from other servers: locks, read-only servers, TLS, time and error
-// texts.
+// Tests of sessions, specific to MySQL and MariaDB: locks, read-only servers, TLS, time and error texts.
 #include <soci/soci.h>
 
 #include "mysql/connect.hpp"
@@ -16,7 +15,7 @@ TEST_CASE("locks, and connections that the server ends", "[mysql][b44][b49]") {
     locker("begin; select 1 from outbox_event where id = " + one.text + " for update");
     const long long before = one.app.Counted("Connections");
     CHECK(one.Confirm(Millis(2000)) == OUTBOX_REFUSED);
-    // The other rows are deleted. A row that is known to be locked is not waited for a second time.
+    // The other rows are deleted, and the relay does not wait a second time for a row that it knows to be locked.
     std::vector<long long> others;
     for (int i = 0; i < 100; ++i) others.push_back(one.app.Insert("b" + std::to_string(i)));
     CHECK(one.relay.Reserve().size() == 100);
@@ -68,7 +67,7 @@ TEST_CASE("a server that is read-only can become writable again", "[mysql][b51]"
   const auto handed = IdsOf(administrator.Reserve());
   ready.app("set global read_only = off");
   CHECK(error.code == OUTBOX_UNAVAILABLE);
-  // No row is returned that could not be confirmed, and a relay that starts now waits.
+  // From a read-only server the relay reads no rows, because it could not confirm them; a relay that starts now waits.
   CHECK(checked.code == OUTBOX_UNAVAILABLE);
   CHECK(read.code == OUTBOX_UNAVAILABLE);
   // A user who may write on a read-only server gets rows.
@@ -91,7 +90,8 @@ TEST_CASE("a failed connection is reported with its cause, and never with the pa
   CHECK(failure({{"password", "hunter2"}}).code == OUTBOX_BAD_CONFIG);
   CHECK(failure({{"user", "nobody"}}).code == OUTBOX_BAD_CONFIG);
   CHECK(failure({{"passwd", "hunter2"}}).code == OUTBOX_BAD_CONFIG);
-  // The tested MariaDB has no TLS, and MySQL has created its certificate itself, so it cannot be verified.
+  // The tested MariaDB has no TLS. The certificate of the tested MySQL cannot be verified, because the server has
+  // created it.
   const Error tls = failure({{"tls", Application().IsMariadb() ? "require" : "verify"}});
   CHECK(tls.code == OUTBOX_BAD_CONFIG);
   CHECK(std::string(tls.what()).find("'tls'") != std::string::npos);

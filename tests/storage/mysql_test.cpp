@@ -1,5 +1,4 @@
-// Rows in MySQL and MariaDB, where these differ from other servers: rows that commit late, large rows, column types and
-// keys.
+// Tests of rows, specific to MySQL and MariaDB: rows that commit late, large rows, column types and keys.
 #include <algorithm>
 #include <future>
 #include <thread>
@@ -9,19 +8,19 @@
 namespace outbox::testing {
 namespace {
 
-// A snapshot of MariaDB may show a transaction and not the one that committed before it. A test cannot arrange that
+// A snapshot of MariaDB may show a transaction without showing one that committed before it. A test cannot arrange that
 // moment, but it can arrange the effect: here a read is held up after its snapshot was made, and the earlier row
 // commits meanwhile.
 TEST_CASE("MariaDB: a row that appears while rows are read goes first", "[mysql][b38]") {
   Ready ready;
   if (!ready.app.IsMariadb()) return;
-  // Each row is read under a lock that the test holds. The relay would refuse a view when it checks the table, so it
-  // has made that check before.
+  // Each row is read under a lock that the test can hold. The relay refuses a view when it checks the table, so it
+  // makes that check, in this read, before the view is created.
   CHECK(ready.relay.Reserve().empty());
   ready.app(
       "rename table outbox_event to kept; create view outbox_event as select * from kept"
       " where get_lock('read', 30 + kept.id) = 1 and release_lock('read') = 1");
-  const bool known = GENERATE(false, true);  // Whether the id is known to be missing.
+  const bool known = GENERATE(false, true);  // True if the relay knows that the id is missing.
   Application late;
   Ids before;
   if (known) before = {ready.app.Insert("a")};
@@ -29,7 +28,7 @@ TEST_CASE("MariaDB: a row that appears while rows are read goes first", "[mysql]
   const long long first = late.Insert("k");
   if (known) before.push_back(ready.app.Insert("b"));
   CHECK(IdsOf(ready.relay.Reserve()) == before);
-  CHECK(ready.relay.Reserve().empty());  // It has looked for missing ids.
+  CHECK(ready.relay.Reserve().empty());  // The relay has checked the missing ids.
   const long long second = ready.app.Insert("k");
   ready.app("select get_lock('read', 0)");
   auto read = std::async(std::launch::async, [&] { return IdsOf(ready.relay.Reserve()); });
@@ -90,7 +89,7 @@ TEST_CASE("the id of a rollback delays nobody and is forgotten", "[mysql]") {
   ready.app("rollback");
   const long long next = ready.app.Insert("k");
   CHECK(IdsOf(ready.relay.Reserve()) == Ids{next});
-  // Looking for missing ids is a statement of its own, after a SET.
+  // The relay checks missing ids in a statement of its own, after a SET statement.
   const long long before = ready.app.Counted("Com_set_option");
   Database::OutlastPatience(ready.relay);
   const long long looked = ready.app.Counted("Com_set_option");
@@ -118,7 +117,7 @@ TEST_CASE("a confirm does not wait for rows that others are inserting", "[mysql]
   CHECK(ready.relay.writing().RetryNow({&raw, 1}) == 1);
   ready.relay.Fail(second, Disposition::kBlock);
   CHECK(ready.relay.writing().DiscardBlocked({&raw, 1}) == 1);
-  // The others do not wait for the relay, either: their own limit is short.
+  // Other writers do not wait for the relay, either: the lock timeout of `other` is one second.
   Application other;
   other("set innodb_lock_wait_timeout = 1");
   other.Insert("b");
@@ -126,7 +125,7 @@ TEST_CASE("a confirm does not wait for rows that others are inserting", "[mysql]
   CHECK(ready.app("select count(*) from outbox_event") == "2");
 }
 
-// These are most of the rows of a small table; with "in (...)" the server would scan it.
+// The removed rows are most of the rows of a small table. With "in (...)", the server would scan that table.
 TEST_CASE("removed rows are forgotten without waiting for locks on the records of other rows", "[mysql][b43][b98]") {
   Ready ready;
   for (int i = 0; i < 10; ++i) (void)ready.app.Insert("a");
@@ -183,7 +182,7 @@ TEST_CASE("a row that commits late is read although many large rows lie behind i
 
 TEST_CASE("a shard goes on if rows of others lie between more missing ids than one statement names", "[mysql]") {
   Ready ready({2, ""});
-  // They have one key, so all of them belong to one shard.
+  // All rows have one key, so all of them belong to one shard.
   ready.app("insert into outbox_event (topic, aggregate_id, event_type) values ('orders', 'k', 'Placed')");
   for (int i = 0; i < 16; ++i)
     ready.app(
@@ -242,7 +241,7 @@ TEST_CASE("keys differ by every byte, whatever collation the application's colum
   CHECK(IdsOf(relay.Reserve()) == others);
   CHECK(IdsOf(relay.Reserve(10, 1000, true)).empty());
 
-  // Shards depend on the key, too.
+  // The shard of a row depends on every byte of the key, too.
   relay.writing().ReleaseShards("relay-1", {}, true);
   relay.writing().ApplySchema({2, ""});
   Ids again;

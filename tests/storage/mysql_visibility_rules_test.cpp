@@ -23,7 +23,7 @@ using Ranges = std::vector<IdRange>;
 
 class Rules {
  public:
-  // Reports the missing ids of one call. A range never contains ids of two calls.
+  // Adds the ids that one call reports as missing. They form a range of their own: no range contains ids of two calls.
   void Missing(long long first, long long last) {
     ++ranges_;
     for (long long id = first; id <= last; ++id) ids_[id] = {ranges_, {}, {}};
@@ -107,7 +107,7 @@ class History {
         rules_.Seen(id);
         break;
       }
-      case 3: {  // This query is outdated, because rows were seen meanwhile.
+      case 3: {  // The query is outdated, because rows were seen after the range was chosen.
         const long long first = Near();
         Look({first, first + Pick(4)});
         break;
@@ -212,7 +212,7 @@ TEST_CASE("ten thousand ranges are kept apart; if there are more, the older half
   expected.insert(expected.begin(), {10, before[4'999].last});
   expected.push_back({200'000, 200'001});
   CHECK(after == expected);
-  // What was known of the older ranges does not apply to the merged one.
+  // The results of queries for the older ranges do not apply to the merged one.
   const Ranges due = gaps.ToLookAt(20'000, start + Millis(1));
   CHECK(due.size() == after.size() - 2);
   CHECK(due.front() == after.front());

@@ -20,13 +20,15 @@ using Millis = std::chrono::milliseconds;
 // Deliberate faults that the model must be able to find.
 enum class Fault { kNone, kForgetsAtOnce, kDropsBehind, kTakenLong };
 
-// The first row of a block is inserted at most this long after its id was taken.
+// The maximum time from the moment at which a block of ids is taken until its first row is inserted.
 constexpr Millis kMoment = Visibility::kPatience - Millis(1);
 
 struct Writer {
   int key = 0;
-  std::vector<long long> ahead;  // Taken and not inserted yet; ascending.
-  Visibility::Time due;          // When the first of them is inserted at the latest, while no row of the block exists.
+  // Ids that were taken and not inserted yet, in ascending order.
+  std::vector<long long> ahead;
+  // The latest time at which the first id of `ahead` is inserted, while no row of the block exists.
+  Visibility::Time due;
   bool shows = true;
   std::vector<long long> rows;
 };
@@ -192,7 +194,7 @@ class Model {
   Visibility::Time now_ = Visibility::Time() + std::chrono::hours(1);
   long long cursor_ = 0, ids_ = 0;
   std::vector<Writer> open_;
-  std::map<long long, int> rows_;  // Committed and not deleted.
+  std::map<long long, int> rows_;  // The keys of the rows that are committed and not deleted, by id.
   std::set<long long> dirty_, committed_, taken_, outstanding_;
   std::map<int, long long> last_;
 };
@@ -210,8 +212,8 @@ TEST_CASE("no row is lost or overtaken, whatever the writers do", "[gaps]") {
     model.Run(400);
     REQUIRE(model.lost == 0);
     REQUIRE(model.overtaken == 0);
-    // A missing id needs an empty query, a second one after kPatience, and perhaps one more if the first query was made
-    // just before the quiet began. In this model one read checks only a few ids.
+    // A missing id is forgotten after an empty query and a second one after kPatience. One more may be needed if the
+    // first query was made shortly before the last transaction ended. In this model one read checks only a few ids.
     REQUIRE(model.looks_in_quiet <= 8);
   }
 }
@@ -229,21 +231,21 @@ TEST_CASE("the same model finds a reader that forgets too early", "[gaps]") {
   }
 }
 
-TEST_CASE("a missing id is forgotten after two empty looks with some time between", "[gaps]") {
+TEST_CASE("a missing id is forgotten after two empty queries with some time between them", "[gaps]") {
   Visibility gaps;
   const Visibility::Time start = Visibility::Time() + std::chrono::hours(1);
   gaps.Missing(5, 9);
   gaps.Looked({5, 9}, 0, start);
-  gaps.Looked({5, 9}, 7, start + Visibility::kPatience);  // 5 and 6 were empty twice.
+  gaps.Looked({5, 9}, 7, start + Visibility::kPatience);  // The queries for 5 and 6 were empty twice.
   CHECK(gaps.Cover(9) == std::vector<IdRange>{{7, 9}});
   CHECK(gaps.ToLookAt(9, start + Visibility::kPatience).empty());
-  gaps.Looked({7, 9}, 0, start + 2 * Visibility::kPatience);  // The row is gone, and the time starts again.
+  gaps.Looked({7, 9}, 0, start + 2 * Visibility::kPatience);  // The row of id 7 is gone, and the time starts again.
   CHECK(gaps.Cover(9) == std::vector<IdRange>{{7, 9}});
   gaps.Looked({7, 9}, 0, start + 3 * Visibility::kPatience);
   CHECK(gaps.empty());
 }
 
-TEST_CASE("one empty look is enough for ids that were taken long ago", "[gaps]") {
+TEST_CASE("one empty query is enough for ids that were taken long ago", "[gaps]") {
   Visibility gaps;
   const Visibility::Time start = Visibility::Time() + std::chrono::hours(1);
   const auto looked = [&](Visibility::Time now) {
@@ -262,7 +264,7 @@ TEST_CASE("one empty look is enough for ids that were taken long ago", "[gaps]")
 }
 
 TEST_CASE("gaps beyond the limit are merged, and none is lost", "[gaps]") {
-  constexpr long long kRows = 90'000;  // Every third one exists.
+  constexpr long long kRows = 90'000;  // Every third row exists.
   Visibility gaps;
   for (long long id = 1; id <= kRows; id += 3) gaps.Missing(id, id + 1);
   const auto all = gaps.Cover(kRows);

@@ -1,4 +1,5 @@
-// Rows of an application's table in PostgreSQL, which a trigger copies: what is copied, when, and what check reports.
+// Tests of the capture of an application's table in PostgreSQL: which rows the trigger copies, when it copies them, and
+// what check reports.
 #include <nlohmann/json.hpp>
 #include <random>
 
@@ -110,14 +111,16 @@ TEST_CASE("a table that becomes a partition gets another trigger", "[postgres][c
   CHECK(box.Read() == "1:a:through 2:a:direct");
 }
 
-// A column of the table `every`: SQL for a random value, and SQL for the expected result, in which `c` is the column.
+// A column of the table `every`: its type, SQL for a random value, and SQL for the expected result, in which `c` stands
+// for the column.
 struct Typed {
   const char *type, *value, *expected;
   std::int32_t kind;
   std::int32_t scale = -1;
 };
 constexpr const char* kText = "format('%s', c)";
-// The difference to 2000-01-01; extract(epoch from ...) is not exact at the ends of the type.
+// SQL for the microseconds since 2000-01-01. extract(epoch from ...) is not used, because it is inexact at the ends of
+// the type.
 #define OUTBOX_SINCE_2000(c)                                                              \
   "extract(day from " c " - timestamp '2000-01-01') * 86400000000 + extract(hour from " c \
   " - timestamp '2000-01-01') * 3600000000 + extract(minute from " c                      \
@@ -179,7 +182,7 @@ const std::vector<Typed>& AllTypes() {
   return kTypes;
 }
 
-// Names that look like placeholders, parameters and ends of literals.
+// Returns the name of column `i`. Many names look like placeholders, parameters or ends of literals.
 std::string NameOf(std::size_t i) {
   static const std::vector<std::string> kNames{"ID",
                                                "topic",
@@ -228,7 +231,7 @@ constexpr const char* kOtherTypes =
     "end';"
     "create cast (other.mood as text) with function other.cast_of(other.mood) as assignment";
 
-// The expected values of each row of the table `every`, by its number in k0.
+// Returns the expected values of each row of the table `every`, keyed by the row's number in k0.
 std::map<std::string, Cells> Expected(Application& app) {
   std::string list;
   for (std::size_t i = 0; i < AllTypes().size(); ++i) {
@@ -266,7 +269,7 @@ std::string Hex(const std::string& bytes) {
 }
 
 void CheckColumns(const Cells& columns, const Cells& expected) {
-  // The first three are id, key and payload; the payload is absent.
+  // The first three columns are id, key and payload. The payload is absent here, because it is a field of the event.
   REQUIRE(columns.size() == expected.size() + 3);
   CHECK(columns[2] == std::nullopt);
   for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -333,7 +336,8 @@ TEST_CASE("every type is captured as the database writes it, under any name, wha
     CheckColumns(taken[i].columns, expected.at(std::to_string(i + 1)));
   }
 
-  // The same with every other way of reading: with a limit of bytes, again, failed, in the list and as dead letters.
+  // Checks the columns of the other reads, too: with a limit of bytes, as a retry, in the lists of failed events and of
+  // dead letters, and after a requeue.
   relay.outstanding.clear();
   std::size_t read = 0;
   for (bool more = true; more; more = relay.more) {
@@ -567,7 +571,7 @@ TEST_CASE("the SQL that check prints fixes a trigger and the type of a copied co
   for (const Finding& finding : box.relay.writing().CheckSchema())
     if (finding.error) box.app(finding.fix);
   CHECK(box.Verified() == kFine);
-  // Ends the capture, as check prints it.
+  // Ends the capture with the SQL that check prints.
   for (const Finding& finding : box.relay.writing().CheckSchema())
     if (finding.note && finding.fix.starts_with("drop trigger")) box.app(finding.fix);
   box.app("insert into box values (1, 'a', 'one')");
@@ -581,8 +585,8 @@ TEST_CASE("an event that is not a captured row is refused, and the payload follo
   CHECK(std::string(refused.what()).find("insert into \"public\".\"box\" instead") != std::string::npos);
   CHECK(Caught([&] { box.relay.writing().ApplySchema({0, "bytea"}); }).code == OUTBOX_BAD_CONFIG);
   box.app("insert into box values (1, 'a', '{}'); alter table box alter column body type json using body::json");
-  CHECK(Caught([&] { box.relay.writing().ApplySchema({}); }).what() !=
-        std::string(kFine));  // The waiting event would be rewritten.
+  // migrate refuses the change, because it would rewrite the waiting event.
+  CHECK(Caught([&] { box.relay.writing().ApplySchema({}); }).what() != std::string(kFine));
   CHECK(box.Read() == "1:a:{}");
   box.relay.Confirm({1});
   box.relay.writing().ApplySchema({});

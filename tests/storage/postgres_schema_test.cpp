@@ -1,4 +1,4 @@
-// The tables in PostgreSQL, where they differ from other servers: schemas, payload types, and locks of migrate.
+// Tests of the tables, specific to PostgreSQL: schemas, payload types, and locks of migrate.
 #include <atomic>
 #include <thread>
 
@@ -75,8 +75,8 @@ TEST_CASE("a change of the payload's type is planned, and refused while events w
   CHECK(ready.relay.writing().PlanSchema(wish).empty());
 }
 
-// Each change needs a lock that the open transaction prevents. An insert must not wait behind it, and the change is
-// made as soon as the transaction ends.
+// Each change needs a lock that the open transaction prevents. An insert must not wait behind that lock request, and
+// the change is made as soon as the transaction ends.
 TEST_CASE("migrate keeps no insert waiting behind a lock that it waits for", "[postgres][b105]") {
   Ready ready;
   struct Change {
@@ -130,8 +130,8 @@ TEST_CASE("a migrate that gets no lock reports the holder, and changes nothing",
   CHECK(ready.app("select count(*) from pg_trigger where tgname = 'outbox_wake_up'") == "0");
 }
 
-// A tenant's schema comes first in the path, with tables, functions and operators of the same names, and temporary
-// tables come before all.
+// The search path begins with the schema of a tenant, which contains tables, functions and operators with the names
+// that the outbox uses. Temporary tables come before all schemas.
 TEST_CASE("no search path and no temporary table leads events elsewhere", "[postgres][b100]") {
   Fresh fresh;
   fresh.app("drop schema if exists tenant cascade; create schema tenant");
@@ -152,8 +152,8 @@ TEST_CASE("no search path and no temporary table leads events elsewhere", "[post
   CHECK(app("select count(*) from public.outbox_event") == "1");
   CHECK(app("select count(*) from outbox_event") == "0");
 
-  // The relay's own sessions while the role's path finds the tenant's tables once the sessions are open; and printed
-  // SQL.
+  // The relay's own sessions use the outbox in `public`, too. So does the printed SQL, although the search path
+  // contains the tenant's tables.
   relay.Heartbeat();
   CHECK(IdsOf(relay.Reserve()).size() == 1);
   if (hostile != "temporary") {
@@ -205,10 +205,11 @@ TEST_CASE("a second outbox cannot share the companion tables of the first", "[po
     CHECK(error.code == OUTBOX_BAD_CONFIG);
   CHECK(Has(second.writing().CheckSchema(), "belong to the outbox \"" + mine + "\""));
 
-  // It is not known to which outbox tables of version 1 belong. The fix in the error has to work.
+  // Tables of version 1 do not record to which outbox they belong. The fix in the error has to work.
   CheckAmbiguousVersion1(fresh.app, first);
 
-  // After both were renamed together, it is still one outbox.
+  // After the table was renamed, and with the new name in the configuration, the companion tables still belong to the
+  // same outbox.
   fresh.app("drop table \"" + other + "\"; alter table \"" + mine + "\" rename to \"" + other + "\"");
   second.writing().ApplySchema({});
   CHECK(second.writing().CheckSchema().empty());

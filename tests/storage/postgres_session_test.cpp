@@ -1,5 +1,4 @@
-// Sessions with PostgreSQL, where they differ from other servers: encodings, locks, a server that stops, and
-// connections.
+// Tests of sessions, specific to PostgreSQL: encodings, locks, a server that stops, and connections.
 #include <signal.h>
 
 #include <future>
@@ -137,7 +136,8 @@ TEST_CASE("locks, ended connections, and a server that does not answer", "[postg
       code = Caught([&] { one.relay.Confirm({one.id}); }).code;
     }
     CHECK(code == OUTBOX_UNAVAILABLE);
-    // No row is returned that could not be confirmed, and a relay that starts now waits.
+    // From a read-only server the relay reads no rows, because it could not confirm them; a relay that starts now
+    // waits.
     CHECK(Caught([&] { (void)one.relay.Reserve(); }).code == OUTBOX_UNAVAILABLE);
     CHECK(Caught([&] { (void)one.relay.writing().CheckSchema(); }).code == OUTBOX_UNAVAILABLE);
     Application reset;

@@ -1,4 +1,4 @@
-// Rows in PostgreSQL, where it differs from other servers: rows that commit late, plans, dead rows and column types.
+// Tests of rows, specific to PostgreSQL: rows that commit late, plans, dead rows and column types.
 #include <algorithm>
 
 #include "server.hpp"
@@ -23,7 +23,7 @@ TEST_CASE("a batch is nearly full although most rows belong to other shards", "[
 TEST_CASE("an id that was drawn before its transaction had a number is not lost", "[postgres][b38]") {
   Ready ready;
   Application late;
-  // This is the order of an INSERT whose trigger takes its time: first the lock, then the id, and then a transaction id.
+  // This is the order of an INSERT whose trigger is slow: first the lock, then the id, and then a transaction id.
   late("begin; lock table outbox_event in row exclusive mode");
   const std::string id = late("select nextval(pg_get_serial_sequence('outbox_event', 'id'))");
   const long long other = ready.app.Insert("a");
@@ -62,7 +62,8 @@ TEST_CASE("plans made while the table was empty are good when it is full", "[pos
   ready.app(
       "insert into outbox_event (topic, aggregate_id, event_type, payload) select 'orders', 'k' || i, 'Placed',"
       " repeat('x', 100) from generate_series(1, 200000) i");
-  // With a scan of the table, each of these takes more than a second; with the index it takes a few milliseconds.
+  // With a scan of the table, each read with its confirm takes more than a second; with the index it takes a few
+  // milliseconds.
   const auto begun = Clock::now();
   for (int i = 0; i < 40; ++i) ready.relay.Confirm(IdsOf(ready.relay.Reserve()));
   CHECK(Clock::now() - begun < std::chrono::seconds(10));
@@ -79,7 +80,8 @@ TEST_CASE("plans made while the table was empty are good when it is full", "[pos
   CHECK(ready.app(scans) == before);
 }
 
-// Reads as a relay with a backlog does: the second read contains only new rows, each with its place (ctid).
+// Reads as a relay with a backlog does, and returns the ids of the second read. That read contains only new rows, each
+// with its place (ctid).
 Ids ReadPlaces(Ready& ready) {
   ready.app(
       "insert into outbox_event (topic, aggregate_id, event_type, payload) select 'orders', 'k' || i, 'Placed',"
@@ -137,7 +139,7 @@ TEST_CASE("a row is not mistaken for another one that had its place before", "[p
 TEST_CASE("deleted rows before the oldest one cost nothing once the position is past them", "[postgres][b35]") {
   Ready ready;
   Application holder;
-  holder("begin isolation level repeatable read; select 1");  // It keeps every deleted row.
+  holder("begin isolation level repeatable read; select 1");  // The open snapshot keeps every deleted row in the table.
   holder("select count(*) from outbox_event");
   ready.app("insert into outbox_event (topic, event_type) select 'orders', 'Placed' from generate_series(1, 300000)");
   Ids ids;
@@ -149,7 +151,7 @@ TEST_CASE("deleted rows before the oldest one cost nothing once the position is 
   const auto rewind = Clock::now();
   CHECK(ready.relay.Reserve(1000, 64 << 20, true).empty());
   INFO(std::chrono::duration<double>(quiet).count() << " s for 50 reads");
-  CHECK(quiet < 25 * (Clock::now() - rewind));  // A rewind meets all of them.
+  CHECK(quiet < 25 * (Clock::now() - rewind));  // A rewind reads past all deleted rows.
 }
 
 TEST_CASE("payloads of every column type", "[postgres]") {

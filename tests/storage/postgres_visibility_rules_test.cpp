@@ -38,8 +38,8 @@ class Rules {
     const std::size_t now = looks_.size();
     Look& look = looks_.emplace_back(Look{cursor, missing, looks_.back().low, 0, false, {}});
     for (const Locker& locker : lockers) look.lockers[locker.transaction] = locker.xid;
-    // An earlier reading of the locks shows that ids up to Clear(earlier) cannot appear any more. This read began after
-    // it, so it has covered the rows up to there.
+    // Each earlier reading of the locks shows that no more rows can appear up to Clear(earlier). This read began after
+    // that reading, so it has covered the rows up to that id.
     for (std::size_t earlier = 0; earlier < now; ++earlier) look.low = std::max(look.low, Clear(earlier, true));
     look.low = PassWhole(std::max(look.low, std::min(settled_, cursor)));
     look.gap = PassWhole(std::max({looks_[now - 1].gap, Clear(now - 1, false), look.low}));
@@ -69,18 +69,21 @@ class Rules {
  private:
   struct Look {
     long long cursor = 0, missing = 0, low = 0, gap = 0;
-    bool resumed = false;  // The reader has resumed since that reading of the locks.
+    // True if the reader has resumed since this reading of the locks.
+    bool resumed = false;
     std::map<std::string, std::uint64_t> lockers;
   };
   static bool IsPrepared(const std::string& transaction) { return transaction.substr(0, 3) == "-1/"; }
 
-  // The ids up to the returned one do not belong to the transaction: it was not there at the reading before its first one
-  // or, if it is prepared, may have had another name then.
+  // Returns an id: neither that id nor a lower one belongs to the transaction. The transaction was absent at the
+  // reading before its first one, so the cursor of that earlier reading is returned. A prepared transaction may have
+  // had another name then, so for a prepared one `low` of its first reading is returned.
   [[nodiscard]] long long Barrier(std::size_t look, const std::string& transaction) const {
     while (looks_[look - 1].lockers.contains(transaction)) --look;
     return IsPrepared(transaction) ? looks_[look].low : looks_[look - 1].cursor;
   }
-  // The last transaction id that it was seen with. Its locks are not released all at once.
+  // Returns the last transaction id that the locks of the transaction showed, or 0. An ending transaction does not
+  // release all its locks at once, so a reading may lack the id.
   [[nodiscard]] std::uint64_t Number(std::size_t look, const std::string& transaction) const {
     for (; looks_[look].lockers.contains(transaction); --look)
       if (const std::uint64_t xid = looks_[look].lockers.at(transaction); xid != 0) return xid;
@@ -90,7 +93,8 @@ class Rules {
     return !looks_[look].resumed && Number(look, transaction) != 0 &&
            looks_[look].cursor - Barrier(look, transaction) > kFar;
   }
-  // No row up to the returned id can appear any more behind the snapshot of a read that began after this reading.
+  // Returns the highest id up to which no more rows can appear behind the snapshot of a read that began after this
+  // reading.
   [[nodiscard]] long long Clear(std::size_t look, bool watched_too) const {
     if (!watched_too && looks_[look].resumed) return looks_[look].low;
     long long clear = looks_[look].cursor;

@@ -55,7 +55,7 @@ class Model {
     while (!open_.empty()) End();
     for (int i = 0; i < 60; ++i) Read();
     CHECK(taken_ == committed_);
-    // When it is quiet, no row may appear any more, and the position must reflect that.
+    // When no transaction is open, no more rows can appear, and the position must reflect that.
     CHECK(position_.low() == position_.cursor());
   }
 
@@ -93,7 +93,7 @@ class Model {
     open_.erase(at);
   }
 
-  // Another relay delivers one of its own rows, and deletes it.
+  // Lets another relay deliver and delete one of its own rows.
   void Other() {
     std::vector<long long> theirs;
     for (const auto& [id, key] : rows_)
@@ -108,7 +108,8 @@ class Model {
     return lockers;
   }
 
-  // A transaction that draws an id after `drawn` was read gets an id above it.
+  // Reads the highest drawn id, and then the open transactions. A transaction that draws an id between the two reads
+  // gets an id above `drawn`.
   void Settle() {
     const long long drawn = ids_;
     if (Pick(2) == 0) Draw();
@@ -228,7 +229,8 @@ TEST_CASE("where no id is missing nothing is read again, whatever transactions a
   CHECK(at.low() == 1000);
   at.Advance(3000, 0, {{"3/2", 8}});
   CHECK(at.low() == 1000);
-  at.Advance(4000, 0, {});  // 3/1 has ended, and a read that began afterwards has covered the missing ids.
+  // 3/1 has ended, and a read that began after its end has covered the missing ids.
+  at.Advance(4000, 0, {});
   CHECK(at.low() == 4000);
 }
 
@@ -238,7 +240,7 @@ TEST_CASE("ids that are stable before the first read are not read again, and a r
   at.Settle(1'000'000, {});
   at.Advance(5'000, 4'000, {{"3/1", 7}});
   CHECK(at.low() == 5'000);
-  at.Advance(1'000'000, 0, {});  // A read to the end of the table.
+  at.Advance(1'000'000, 0, {});  // This is a read to the end of the table.
   CHECK(at.whole());
   at.Advance(1'000'500, 1'000'400, {});
   CHECK(at.low() == 1'000'000);
@@ -253,7 +255,7 @@ TEST_CASE("drawn ids are stable when the transactions that were open then have e
   at.Advance(3000, 2900, {{"5/1", 8}, {"5/2", 9}});
   CHECK(at.settled() == 50'000);
   CHECK_FALSE(at.whole());
-  at.Advance(4000, 3900, {{"5/2", 9}});  // The first read that began when the ids were stable.
+  at.Advance(4000, 3900, {{"5/2", 9}});  // This is the first read that began when the ids were stable.
   CHECK(at.whole());
 }
 

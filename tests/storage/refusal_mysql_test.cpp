@@ -1,4 +1,4 @@
-// Which answers to a confirm concern the rows themselves, and how rows are named in a statement.
+// Tests which errors of a confirm are refusals of the rows themselves, and how a statement names rows.
 #include "mysql/errors.hpp"
 #include "mysql/list.hpp"
 #include "tests/catch.hpp"
@@ -17,7 +17,7 @@ TEST_CASE("the error number distinguishes a refusal from an outage", "[mysql][b1
            Row{1451, "Cannot delete or update a parent row: a foreign key constraint fails", true},
            Row{1644, "keep it", true},  // Raised by SIGNAL.
            Row{30001, "by a number of its own", true},
-           Row{1062, "Duplicate entry 'x' for key 'PRIMARY'", true},  // From an archive table.
+           Row{1062, "Duplicate entry 'x' for key 'PRIMARY'", true},  // Reported for a trigger's archive table.
            Row{1442, "Can't update table 'outbox_event' in stored function/trigger", true},
            Row{1449, "The user specified as a definer ('a'@'b') does not exist", true},
            Row{4025, "CONSTRAINT `c` failed for `x`.`archive`", true},

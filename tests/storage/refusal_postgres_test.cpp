@@ -1,4 +1,4 @@
-// Which answers to a confirm concern the rows themselves.
+// Tests which errors of a confirm are refusals of the rows themselves.
 #include "postgres/errors.hpp"
 #include "tests/catch.hpp"
 
@@ -14,7 +14,7 @@ TEST_CASE("SQLSTATE and the origin of an error distinguish a refusal from an out
            Row{"23503", true, true},   // Foreign key.
            Row{"23001", true, true},   // Restrict.
            Row{"23514", true, true},   // Check.
-           Row{"23505", true, true},   // Unique, from an archive table.
+           Row{"23505", true, true},   // Unique, reported for a trigger's archive table.
            Row{"P0001", true, true},   // RAISE EXCEPTION.
            Row{"45000", true, true},   // A code of the trigger's own.
            Row{"ZZ123", true, true},   // Another code of the trigger's own.

@@ -1,4 +1,4 @@
-// Repeated removal of rows that the database had refused to remove: how many steps it takes.
+// Tests how many steps the relay needs to remove rows that the database has refused to remove before.
 #include <functional>
 #include <sstream>
 
@@ -10,7 +10,7 @@ namespace {
 
 using Ids = std::vector<long long>;
 
-// Returns the ids that a statement names.
+// Returns the row ids that a statement names.
 Ids Named(const std::string& sql) {
   const std::string_view before = "row_id in (";
   std::istringstream list(sql.substr(sql.find(before) + before.size()));

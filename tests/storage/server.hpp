@@ -1,4 +1,4 @@
-// The starting points of the tests on servers. "rig.hpp" is that of the server for which the program is compiled.
+// Fixtures for the tests on database servers. "rig.hpp" is the rig of the server for which the program is compiled.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace outbox::testing {
 
-// A database without tables.
+// A connection of the application to a database without tables.
 struct Fresh {
   Fresh() { Database::DropTables(app); }
   Application app;
@@ -20,7 +20,7 @@ struct Ready : Fresh {
     relay.writing().ApplySchema(options);
     relay.Heartbeat();
   }
-  // The application has created the outbox table before the relay came.
+  // Creates the outbox table with `create_event`, as an application would, before the relay creates the other tables.
   explicit Ready(const std::string& create_event) : relay(Configured()) {
     app(create_event);
     relay.writing().ApplySchema({});
@@ -29,7 +29,7 @@ struct Ready : Fresh {
   Relay relay;
 };
 
-// The relay has read one row, with the key `a`. Its confirm can be tried with any timeout.
+// A relay that has read one row, with the key `a`. The tests confirm that row with various timeouts.
 struct OneRead : Ready {
   OneRead() : id(app.Insert("a")), text(std::to_string(id)) {
     CHECK(relay.Reserve().size() == 1);
@@ -52,13 +52,13 @@ struct OneRead : Ready {
   outbox_row row{};
 };
 
-// Returns how many dead letters were requeued.
+// Requeues the dead letter with this row id, and returns the number of requeued dead letters.
 inline std::uint64_t Requeue(Relay& relay, long long id) {
   const outbox_row_id raw = Raw(RowId(id));
   return relay.writing().Requeue({&raw, 1});
 }
 
-// A change of the tables, what check reports about it, and whether that is an error.
+// SQL that damages the tables or settings, a part of what check reports about it, and whether the finding is an error.
 struct Wrong {
   const char *sql, *what;
   bool error;
@@ -70,9 +70,9 @@ inline void CheckFinding(const Wrong& wrong, const Finding& finding) {
   CHECK(finding.error == wrong.error);
 }
 
-// Where there are two outboxes, tables of version 1 do not say to which one they belong. The SQL in the error states
-// it.
-// REQUIRES: `relay` is one of the first outbox, beside which there is the table of a second one.
+// Checks that companion tables of version 1 are refused if there are two outboxes, because the tables do not record to
+// which outbox they belong, and that the SQL in the error, which records it, is a fix. REQUIRES: `relay` is a relay of
+// the first outbox, and the event table of a second outbox exists.
 inline void CheckAmbiguousVersion1(Application& app, Relay& relay) {
   app("update outbox_meta set version = 1; alter table outbox_meta drop column outbox");
   const std::string ambiguous = Caught([&] { relay.writing().ApplySchema({}); }).what();

@@ -1,4 +1,4 @@
-// The order in which rows are read, on every database server: rows that commit late, and keys on hold.
+// Tests of the order in which rows are read, for every database server: rows that commit late, and keys on hold.
 #include <algorithm>
 #include <span>
 #include <thread>
@@ -8,7 +8,7 @@
 namespace outbox::testing {
 namespace {
 
-// The second read may ask only for new rows if no id is missing, and must not do so if one is.
+// The second read may be limited to new rows if no id is missing, but not if an id is missing.
 TEST_CASE("in a backlog, a row that commits late is read before newer ones", "[server][b38]") {
   Ready ready;
   const bool missing_at_first = GENERATE(false, true);
@@ -27,8 +27,8 @@ TEST_CASE("in a backlog, a row that commits late is read before newer ones", "[s
   CHECK(Rest(ready.relay).back() == newer.back());
 }
 
-// Deletes by another relay leave missing ids for which this relay need not wait. The id of an open transaction is not
-// one of those.
+// Rows that another relay deletes leave missing ids, for which this relay need not wait. For the id of an open
+// transaction it has to wait.
 TEST_CASE("beside a relay that is ahead, a row that commits late is read before newer ones", "[server][b38]") {
   Ready ready({2, ""});
   ready.relay.shard = static_cast<std::uint32_t>(std::stoi(ready.app("select " + Database::ShardOf("'k'"))));
@@ -52,7 +52,7 @@ TEST_CASE("beside a relay that is ahead, a row that commits late is read before 
   const long long first = late.Insert("k");
   backlog(first);
   for (int i = 0; i < 2; ++i) ReadOn(ready.relay, 20, seen);
-  // After this time, one query that finds no row is enough for the ids that were missing.
+  // Once kPatience has passed, one query that finds no row is enough for the ids that were missing before.
   std::this_thread::sleep_for(Database::kPatience);
   while (seen.back() < first + 100) {
     ReadOn(ready.relay, 20, seen);
@@ -60,7 +60,7 @@ TEST_CASE("beside a relay that is ahead, a row that commits late is read before 
   }
   late("commit");
   CheckTurnedUp(ready.relay, first, seen, ready.app("select count(*) from outbox_event where " + ours));
-  // For ids that were missing before the first reads, one query is not always enough.
+  // Checked only if `early` is true: for ids that were missing before the first reads, one query is not always enough.
   if (early) Database::CheckNoIdIsAwaited(ready.app, ready.relay);
 }
 

@@ -1,4 +1,4 @@
-// Rows and relays on every database server: batches, failures, leases, and sessions that end.
+// Tests of rows and relays for every database server: batches, failures, leases, and sessions that end.
 #include <future>
 #include <map>
 #include <set>
@@ -19,7 +19,7 @@ TEST_CASE("batches are limited in rows and in bytes, and more is set if rows are
   CHECK(ready.relay.more);
   CHECK(ready.relay.Reserve(1).size() == 1);  // The limit is reached, and nothing is left.
   CHECK_FALSE(ready.relay.more);
-  // All of them are outstanding, so a rewind skips them.
+  // All rows are outstanding, so a rewind skips them.
   CHECK(ready.relay.Reserve(2, 1500, true).empty());
   CHECK_FALSE(ready.relay.more);
 }
@@ -28,7 +28,7 @@ TEST_CASE("events are inserted in order, with and without ids of their own", "[s
   Ready ready;
   std::vector<std::string> keys;
   for (int i = 0; i < 3000; ++i) keys.push_back(std::to_string(i));
-  const std::string large(1000, 'x');  // MySQL needs several statements for them.
+  const std::string large(1000, 'x');  // MySQL needs several statements for events of this size.
   std::vector<Event> events;
   for (const auto& key : keys) events.push_back(Simple(key, large));
   events[5].event_id = "00000000-0000-0000-0000-000000000005";
@@ -68,7 +68,8 @@ TEST_CASE("failed events hold their key, are retried by themselves, and end as d
   ready.app("update outbox_retry set attempts = 0");
   const auto set_back = relay.Reserve();
   REQUIRE(IdsOf(set_back) == Ids{a1});
-  CHECK(set_back[0].attempts == 1);  // With 0, the relay would not rescan for the rows of the key that it has skipped.
+  // With 0 attempts, the relay would not rescan for the rows of the key that it has skipped.
+  CHECK(set_back[0].attempts == 1);
   ready.app("update outbox_retry set attempts = 4");
   relay.Fail(a1, Disposition::kDead, Millis(0), "too \xff large");
   CHECK(ready.app("select count(*) from outbox_retry") == "0");

@@ -1,4 +1,5 @@
-// The tables, on every database server: how they are created, upgraded and checked, and which rights that needs.
+// Tests of the tables for every database server: how they are created, upgraded and checked, and which rights are
+// needed.
 #include <future>
 
 #include "schema_checks.hpp"
@@ -56,7 +57,7 @@ TEST_CASE("tables of a newer relay are refused", "[server][b12]") {
   CHECK(Caught([&] { ready.relay.writing().ApplySchema({}); }).code == OUTBOX_BAD_CONFIG);
 }
 
-// Reads the rows of one key, which are in one of two shards.
+// Returns the ids of the rows of one key, which are in one of two shards.
 Ids ReadEitherShard(Relay& relay) {
   Ids ids;
   for (relay.shard = 0; relay.shard < 2; ++relay.shard) {
@@ -100,7 +101,7 @@ TEST_CASE("the relay runs with exactly the grants that check names", "[server]")
   Database::DropMover(fresh.app);
 }
 
-// Both migrate and the script that it prints are run twice.
+// Upgrades the tables by running migrate twice, or by running twice the script that migrate prints.
 TEST_CASE("tables of version 1 are refused, and upgraded without losing a row", "[server][b12]") {
   Fresh fresh;
   Database::RunScript(fresh.app, Database::kVersion1);

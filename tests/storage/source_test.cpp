@@ -1,4 +1,4 @@
-// The captured table in the options of a storage plugin, and the names of the copied columns in its SQL.
+// Tests how a storage plugin reads the options of a captured table, and how its SQL names the copied columns.
 #include "sql/source.hpp"
 
 #include "driver.hpp"

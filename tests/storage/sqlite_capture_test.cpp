@@ -1,4 +1,5 @@
-// Rows of an application's table in SQLite, which a trigger copies: what is copied, when, and what check reports.
+// Tests of the capture of an application's table in SQLite: which rows the trigger copies, when it copies them, and
+// what check reports.
 #include <sqlite3.h>
 
 #include <charconv>
@@ -103,7 +104,7 @@ TEST_CASE("inserted rows are read in the order of their insertion, whatever happ
       "insert into box (id, k) select 30 - value, 'k' from (with recursive n (value) as (select 1 union all select"
       " value + 1 from n where value < 5) select value from n) order by value");
   CHECK(box.Read() == "8:c:- 8:replaced:- 9:c:- 10:d:- 11:e:- 29:k:- 28:k:- 27:k:- 26:k:- 25:k:-");
-  // A temporary table that hides the captured table has other rows.
+  // A temporary table that hides the captured table is another table, so its rows are not captured.
   box.app("create temporary table box (id, k, body, kind); insert into box values (99, 'x', 'y', 'z')");
   CHECK(box.Read() == "");
 }
@@ -120,7 +121,7 @@ TEST_CASE("last_insert_rowid() is the row's id, and a trigger of the application
   CHECK(box.Read() == "1:a:one");
 }
 
-// Names that look like placeholders, parameters and ends of literals.
+// Returns column names that look like placeholders, parameters and ends of literals.
 const std::vector<std::string>& Names() {
   static const std::vector<std::string> kNames{"ID",      "topic", "{event}", "{copies}",    "[c]",   ":name",
                                                "it's \"", "``",    "?1",      "[columns]",   "event", "ä€",
@@ -135,8 +136,8 @@ std::string Quoted(const std::string& name) {
 
 constexpr std::size_t kRows = 200;
 
-// `expected` is a letter for the type, followed by the bytes in hexadecimal digits; a floating-point number has the
-// letter R alone, and `real` is its value.
+// Checks a captured value. `expected` is NULL, the letter H followed by the bytes of the value in hexadecimal digits,
+// or the letter R for a floating-point number, whose value is `real`.
 void CheckValue(const std::optional<std::string>& value, const std::string& expected, double real) {
   if (expected == "NULL") {
     CHECK(value == std::nullopt);
@@ -321,7 +322,8 @@ TEST_CASE("columns that are added to the mapping and removed from it", "[sqlite]
   CHECK(taken[2].columns == Cells{"3", "c", std::nullopt, "made", "4.5"});
 }
 
-// A change, what check and a relay report about it, and whether migrate corrects it.
+// SQL that causes a defect, a part of the text that check and a relay report about the defect, and whether migrate
+// corrects it.
 struct Broken {
   const char *sql, *what;
   bool by_migrate;
@@ -336,7 +338,7 @@ TEST_CASE("a defect of the captured table or its trigger is found", "[sqlite][ca
   };
   CHECK(findings().empty());
   CHECK(box.Verified() == kFine);
-  // Renaming the table or a column and renaming it back changes nothing.
+  // The capture remains valid if the table or a column is renamed and renamed back.
   box.app(
       "alter table box rename to other; alter table other rename to box; alter table box rename column kind to x;"
       " alter table box rename column x to kind");

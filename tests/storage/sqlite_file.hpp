@@ -20,7 +20,7 @@ class File {
   ~File() { std::filesystem::remove_all(folder_); }
   File(const File&) = delete;
   File& operator=(const File&) = delete;
-  // `more` is JSON text of further options, such as: , "table": "x".
+  // Returns options for this file. `more` is appended to the JSON text, for example: , "table": "x".
   [[nodiscard]] std::shared_ptr<sqlite::Config> Config(const std::string& more = "") const {
     return std::make_shared<sqlite::Config>(R"({"path": ")" + path.string() + "\"" + more + "}", nullptr);
   }

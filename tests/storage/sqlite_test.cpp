@@ -1,4 +1,4 @@
-// What is special to SQLite: the file, its locks, AUTOINCREMENT and time.
+// Tests that are specific to SQLite: the file, its locks, AUTOINCREMENT and time.
 #include <sqlite3.h>
 
 #include <cstdlib>
@@ -233,21 +233,21 @@ TEST_CASE("a failed event holds its key, and is retried by itself", "[sqlite]") 
   CHECK(relay.Reserve().empty());
   CHECK(relay.Reserve(10, 1000, true).empty());
   relay.writing().MakeRetriesDue();
-  const auto due = relay.Reserve();  // Below the reading position, and without a rewind.
+  const auto due = relay.Reserve();  // The row is below the reading position, and this read is not a rewind.
   REQUIRE(IdsOf(due) == Ids{1});
   CHECK(due[0].attempts == 1);
   relay.Fail(1, Disposition::kBlock, Millis(0));
   Application(ready.file)("update outbox_retry set attempts = 0, next_try = 0");
   const auto unblocked = relay.Reserve();
   REQUIRE(IdsOf(unblocked) == Ids{1});
-  // With 0, the relay would not rescan for the later events of the key that it has skipped.
+  // With 0 attempts, the relay would not rescan for the later events of the key that it has skipped.
   CHECK(unblocked[0].attempts == 1);
-  CHECK(relay.Reserve(10, 1000, true).empty());  // 3 waits while 1 is not settled.
+  CHECK(relay.Reserve(10, 1000, true).empty());  // Event 3 waits while event 1 is not settled.
   relay.Confirm({1});
   CHECK(IdsOf(relay.Reserve(10, 1000, true)) == Ids{3});
 }
 
-// For pragma synchronous, 1 is NORMAL and 2 is FULL.
+// The trigger records the value of pragma synchronous: 1 is NORMAL, and 2 is FULL.
 TEST_CASE("a confirm is the only write that does not wait for the disk, and only in WAL mode", "[sqlite]") {
   const auto [mode, expected] = GENERATE(std::pair("wal", "121"), std::pair("delete", "222"));
   const File file;
@@ -328,7 +328,7 @@ TEST_CASE("many waiting rows are skipped in pieces", "[sqlite]") {
     adapter.Begin({0, ready.relay.token, Millis(50)});
     const outbox::ReserveRequest request{raw};
     outbox::BatchBuilder batch(request);
-    // On a busy machine the whole time may pass between two rows. The next call still continues.
+    // On a busy machine the whole time may pass between two rows. The next call still makes progress.
     const outbox_code code = Caught([&] { adapter.ReserveNewEvents(request, batch); }).code;
     CHECK((code == OUTBOX_OK || code == OUTBOX_TIMEOUT));
     outbox_batch out{};
@@ -349,7 +349,8 @@ TEST_CASE("times are parsed", "[sqlite]") {
   CHECK(ParseTime("") == 0);
 }
 
-// The upgrade is made by migrate, and by the script that it prints, including the commented lines; each is run twice.
+// The upgrade is made either by migrate, which runs twice, or by the script that migrate prints, which runs once with
+// its commented lines enabled and once unchanged.
 TEST_CASE("tables of version 1 are refused, and upgraded without losing a row", "[sqlite][b12]") {
   const File file;
   Application app(file);

@@ -1,4 +1,5 @@
-// A line of `outbox-relay emit` becomes exactly the row that it describes, or is refused with a reason.
+// Tests that an input line of `outbox-relay emit` becomes exactly the row that it describes, or is refused with a
+// reason.
 #include "cli/common/emit_input.hpp"
 
 #include <string>

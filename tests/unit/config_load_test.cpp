@@ -1,4 +1,4 @@
-// How a configuration is read, and the exact messages about a broken one.
+// Tests how a configuration is read, and the exact error messages for a broken one.
 #include <string>
 #include <string_view>
 
@@ -275,7 +275,8 @@ TEST_CASE("an address to listen at is a numeric address of this machine with a p
     INFO(good);
     CHECK(ProblemsOf(with(good)) == "no problem");
   }
-  // The library behind it would accept some of these with another meaning: "9464r", "80,443s", "+80".
+  // The library that listens at the address would accept some of these, but with another meaning: "9464r", "80,443s",
+  // "+80".
   for (const auto* bad : {"9464", ":9464", "localhost:9464", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536",
                           "127.0.0.1:-1", "127.0.0.1:+80", "127.0.0.1:80r", "127.0.0.1:80,127.0.0.1:81",
                           "127.0.0.1:80 ", "::1:80", "[::1]", "[127.0.0.1]:80", "x127.0.0.1:80"}) {

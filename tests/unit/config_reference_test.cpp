@@ -1,4 +1,4 @@
-// docs/guide/outbox-relay.reference.jsonc documents every key, so it must contain all of them with their defaults.
+// Tests that docs/guide/outbox-relay.reference.jsonc, which documents every key, contains each key with its default.
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -29,7 +29,7 @@ TEST_CASE("the reference configuration contains every key with its default") {
   INFO(reference.status().text());
   REQUIRE(reference.ok());
 
-  // A configuration with only the keys that have no default.
+  // The smallest valid configuration: it contains only the keys that have no default.
   json needed = json::parse(text, nullptr, true, true);
   const json needed_only = {
       {"storage", {{"plugin", needed["storage"]["plugin"]}, {"options", needed["storage"]["options"]}}},

@@ -1,4 +1,4 @@
-// Secrets are given by reference, and are never printed.
+// Tests that secrets can be given by reference, and are never printed.
 #include <sys/stat.h>
 
 #include <cstdlib>

@@ -1,5 +1,5 @@
-// The relay as a library: with an outbox, a sender and a log of the embedding program, and several relays in one
-// process.
+// Tests the relay as a library: its outbox, sender and log are objects of the embedding program, and several relays
+// run in one process.
 #include <outbox/relay.hpp>
 
 #include <algorithm>
@@ -86,7 +86,7 @@ class TestSender : public embed::Sender {
   std::size_t Send(std::span<const Event> events) override {
     ++calls;
     if (calls % 3 == 1 && trouble-- > 0) {
-      // The first half is taken although the call fails, and is sent again later.
+      // The sender keeps the first half although the call fails, so the relay sends these events again later.
       Take(events.first(events.size() / 2));
       throw std::runtime_error("no room");
     }
@@ -109,7 +109,7 @@ class TestSender : public embed::Sender {
   Records records_;
 };
 
-// Rows whose marks last for a fixed time, whatever the relay asks for.
+// A storage that marks its rows for a fixed time, regardless of the time that the relay requests.
 struct MarkedRows {
   std::shared_ptr<Rows> rows = std::make_shared<Rows>();
   Millis marked_for{0}, reading_takes{0};
@@ -137,7 +137,7 @@ class MarkingAdapter : public RowsAdapter {
   std::uint64_t token_ = 0;
 };
 
-// Rows that cannot be removed after they were recorded as delivered.
+// A storage that cannot remove rows after they were recorded as delivered.
 struct RowsThatStay {
   std::shared_ptr<Rows> rows = std::make_shared<Rows>();
   std::atomic<int> removals = 0;
@@ -226,7 +226,7 @@ TEST_CASE("events that a sender does not take are sent again in order, and the g
   int next = 0;
   for (const auto& [key, payload] : one.sender->records()) {
     const int number = std::stoi(payload);
-    REQUIRE(number <= next);  // Nothing is skipped.
+    REQUIRE(number <= next);  // No number is skipped.
     if (number == next) ++next;
   }
   CHECK(next == 300);
@@ -317,7 +317,7 @@ TEST_CASE("an impossible setup is refused by the constructor or by Start") {
 
   embed::Relay unordered("{}", embed::Storage::FromAdapter<RowsAdapter>(rows, "rows", OUTBOX_CAN_ORDER_KEYS), sender(),
                          nullptr);
-  CHECK(unordered.Stop(1s));  // It was never started, so there is nothing to do.
+  CHECK(unordered.Stop(1s));  // The relay was never started, so Stop has nothing to do.
   Embedded one;
   one.relay.Start();
   CHECK_THROWS_AS(one.relay.Start(), std::logic_error);

@@ -1,4 +1,4 @@
-// The emit helpers refuse what the relay would refuse later, and write what the relay can read.
+// Tests that the emit helpers refuse what the relay would refuse later, and write only what the relay can read.
 #include <outbox/emit/check.hpp>
 #include <outbox/emit/detail/event_id.hpp>
 #include <outbox/emit/detail/headers.hpp>
@@ -109,7 +109,7 @@ TEST_CASE("the relay reads every header back byte for byte, and computes the siz
     row.payload = event.payload;
     const std::size_t size = outbox::kafka::BatchBytes({row, packed});
     CHECK(emit::detail::RecordBytes(event) == size);
-    event.aggregate_id = std::nullopt;  // Its key may hold a NUL.
+    event.aggregate_id = std::nullopt;  // A random key may contain a NUL, which is refused.
     const std::size_t exactly = emit::detail::RecordBytes(event);
     CHECK_FALSE(Refusal(event, {.max_record_bytes = exactly}));
     CHECK(Refusal(event, {.max_record_bytes = exactly - 1}) == EmitCode::kTooLarge);

@@ -1,4 +1,4 @@
-// Events that have failed and whose failure is not recorded yet.
+// Tests of events that have failed and whose failure is not recorded yet.
 #include "engine/engine.hpp"
 #include "tests/catch.hpp"
 
@@ -11,7 +11,7 @@ struct Recording {
   Settings settings{.batch_events = kBatch, .window_events = 2 * kBatch, .max_awaiting_record = 10 * kBatch};
   Engine engine{settings};
   std::vector<EventIndex> sent, detached, forgotten;
-  std::vector<FailedEvent> recording;  // The write under way.
+  std::vector<FailedEvent> recording;  // The failures in the write under way.
   std::vector<BatchIndex> freed;
   bool reads = false, skips_retries = false, retired = false;
   Time now = 0;
@@ -40,7 +40,7 @@ struct Recording {
                  any);
     });
   }
-  // Returns false if the engine asks for no read.
+  // Answers a read with `count` copies of the event. Returns false if the engine has not requested a read.
   bool Read(const Incoming& event, std::uint64_t token, std::uint32_t count = kBatch) {
     if (!reads) return false;
     reads = false;
@@ -65,7 +65,7 @@ TEST_CASE("an event behind many that fail is sent while their failures are being
   CHECK(r.recording.size() == kBatch);
   CHECK(r.detached.size() == 10 * kBatch);
   CHECK(r.freed.size() == 10);  // The batches are freed with their payloads.
-  CHECK(r.forgotten.empty());   // None of their rows may be read again.
+  CHECK(r.forgotten.empty());   // No row may be read again before its failure is recorded.
   REQUIRE(r.Read(kGood, 1, 1));
   CHECK(r.sent.size() == 1);
 }
@@ -74,7 +74,7 @@ TEST_CASE("reading waits when too many failures wait to be recorded", "[b95]") {
   Recording r;
   std::uint32_t reads = 0;
   while (r.Read(kBad, 1)) REQUIRE(++reads < 100);
-  CHECK(reads == 12);  // Two of them fit into the window.
+  CHECK(reads == 12);  // Ten batches may await their record, and two fit into the window.
   r.Written(OUTBOX_OK);
   CHECK(r.forgotten.size() == kBatch);
   CHECK(r.Read(kBad, 1));
@@ -131,7 +131,7 @@ TEST_CASE("in a backlog, nine of ten reads skip retries while there is no room f
 
 TEST_CASE("failures of one token are recorded together, up to a batch", "[b95]") {
   Recording r;
-  REQUIRE(r.Read(kBad, 1, 1));  // The first failure is recorded at once and alone.
+  REQUIRE(r.Read(kBad, 1, 1));  // The first failure is recorded alone, because it is recorded at once.
   for (const std::uint64_t token : {1u, 1u, 2u, 2u}) REQUIRE(r.Read(kBad, token, 4));
   r.Written(OUTBOX_OK);
   REQUIRE(r.recording.size() == 8);

@@ -1,4 +1,5 @@
-// Delivered events: which are confirmed together, when, and how a refused confirm is narrowed down.
+// Tests which delivered events are confirmed together, when they are confirmed, and how a refused confirm is narrowed
+// down.
 #include "engine/confirms.hpp"
 
 #include "engine_script.hpp"
@@ -6,8 +7,8 @@
 namespace outbox::engine {
 namespace {
 
-// A batch is 4 events, and a confirm is gathered for 50 microseconds. Events are numbered in the order of their
-// arrival.
+// Runs scripts with Confirms. A batch has 4 events, and acknowledged events are gathered for up to 50 microseconds
+// before they are confirmed. Events are numbered in the order of their arrival.
 struct ConfirmScript {
   Settings settings{.batch_events = 4, .window_events = 32, .confirm_gather = 50, .min_backoff = 1, .max_backoff = 3};
   Backoff backoff{1};

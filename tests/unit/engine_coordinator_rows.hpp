@@ -1,4 +1,5 @@
-// Table tests of the shard coordinator: each step is an input, and the commands that follow from it, as text.
+// Table tests of the shard coordinator. Each step consists of an input and, as text, the commands that must follow
+// from it.
 #pragma once
 
 #include <fmt/format.h>
@@ -20,7 +21,7 @@ inline std::string Name(ReleaseReason reason) {
   return reason == ReleaseReason::kLost ? "lost" : reason == ReleaseReason::kHandOver ? "hand-over" : "stop";
 }
 
-// Formats a command, such as "hold 1/7 until 10": shard, token, time in seconds.
+// Formats a command as text, such as "hold 1/7 until 10": shard 1, token 7, until second 10.
 struct Namer {
   static double Seconds(Time t) { return static_cast<double>(t) / kSecond; }
   std::string operator()(const shards::Heartbeat&) const { return "heartbeat"; }
@@ -82,11 +83,12 @@ struct Row {
 inline Input Start() {
   return [](Rig& r) { r.coordinator.Start(); };
 }
-// Lets that much time pass.
+// Returns an input that lets `time` pass.
 inline Input Pass(Time time) {
   return [time](Rig& r) { r.coordinator.Advance(r.now += time); };
 }
-// Advances to the coordinator's next deadline, or not at all if the previous step has already made it due.
+// Returns an input that advances to the coordinator's next deadline. The time does not change if the deadline is
+// already due or if there is none.
 inline Input Wait() {
   return [](Rig& r) {
     if (r.coordinator.NextDeadline() < kForever) r.coordinator.Advance(r.now = r.coordinator.NextDeadline());
@@ -149,7 +151,8 @@ inline std::string Names(const std::vector<shards::Command>& commands) {
   return names;
 }
 
-// Checks on a copy of the coordinator that nothing happens before the deadline and something at it if no input comes.
+// Checks that, without further input, the coordinator gives no command before its next deadline and at least one at
+// it. Works on a copy of the coordinator.
 inline void CheckDeadline(Coordinator coordinator) {
   const Time deadline = coordinator.NextDeadline();
   coordinator.Advance(std::min(deadline, 1000 * kSecond) - 1);
@@ -161,7 +164,7 @@ inline void CheckDeadline(Coordinator coordinator) {
   CHECK(coordinator.CheckInvariants() == "");
 }
 
-// Each row starts with a new coordinator.
+// Runs each row with a new coordinator, and compares the commands with the expected ones after each step.
 inline void Play(const std::vector<Row>& rows) {
   for (const Row& row : rows) {
     Rig rig{Coordinator({.lease = row.lease, .poll_interval = kPoll, .has_leases = row.has_leases})};
@@ -176,15 +179,16 @@ inline void Play(const std::vector<Row>& rows) {
   }
 }
 
-// The only shard, 0, is held under token 7 at full speed.
+// Steps after which the only shard, shard 0, is held under token 7 at full speed.
 inline const Steps kRunning = {
     {Start(), "heartbeat"}, {Answer(1, {{0, 7}}), "ask 0/7"}, {WasLost(false), "delivering 0/7, hold 0/7 until 10"}};
-// Both shards, 0 and 1, are held at full speed.
+// Steps after which both shards, 0 and 1, are held at full speed.
 inline const Steps kRunningTwo = {
     {Start(), "heartbeat"},          {Answer(2, {{0, 7}, {1, 4}}), "remove all, ask 0/7"},
     {WasLost(false), "make 0 of 2"}, {Made(), "delivering 0/7, hold 0/7 until 10, ask 1/4"},
     {WasLost(false), "make 1 of 2"}, {Made(), "delivering 1/4, hold 1/4 until 10"}};
-// Both shards are held, and both were lost by their previous owners: shard 0 is in its first steps, and shard 1 waits.
+// Steps after which both shards are held and both were lost by their previous owners: shard 0 is in its first steps,
+// and shard 1 waits.
 inline const Steps kSlowly = {{Start(), "heartbeat"},
                               {Answer(2, {{0, 7}, {1, 4}}), "remove all, ask 0/7"},
                               {WasLost(true), "make 0 of 2"},

@@ -1,9 +1,9 @@
-// The next deadline of an engine: a turn does something at the deadline, and nothing before it. Random inputs drive the
-// engine, and its counters are compared with what the surroundings observed.
+// Tests the next deadline of an engine: a turn does something at the deadline, and nothing before it. Random inputs
+// drive the engine, and its counters are compared with what a simulated environment observed.
 #include <map>
 #include <string_view>
 
-#include "engine_random_surroundings.hpp"
+#include "engine_random_environment.hpp"
 #include "tests/catch.hpp"
 
 namespace outbox::engine {
@@ -12,15 +12,15 @@ namespace {
 constexpr std::uint64_t kFirstSeed = 20'260'101;
 constexpr int kSeeds = 300, kTurns = 400;
 
-// How often each kind of deadline occurred, to show that no check was empty.
+// Counts how often each kind of deadline was checked, to show that no check was empty.
 struct Checked {
   std::uint64_t before = 0, at = 0, lease_ends = 0, moved = 0;
   std::array<std::uint64_t, std::variant_size_v<Command>> commands{};
-  std::map<std::string_view, std::uint64_t> transitions;  // Keyed by the title of the chart.
+  std::map<std::string_view, std::uint64_t> transitions;  // Numbers of transitions, keyed by the title of the chart.
 };
 
-// Returns what is wrong with the engine at the end of a turn; empty if nothing is.
-std::string FindFault(RandomSurroundings& around, Checked& checked) {
+// Returns a description of what is wrong with the engine at the end of a turn; empty if nothing is wrong.
+std::string FindFault(RandomEnvironment& around, Checked& checked) {
   Engine& engine = around.engine();
   if (const std::string broken = engine.CheckInvariants(); !broken.empty()) return "after a turn: " + broken;
   if (const std::string wrong = around.FindMiscount(); !wrong.empty()) return wrong;
@@ -52,7 +52,7 @@ std::string FindFault(RandomSurroundings& around, Checked& checked) {
   around.AdvanceTo(deadline);
   const std::size_t commands = around.TakeCommands();
   if (commands == 0 && engine.NextDeadline() <= deadline) return "a turn at the deadline does nothing";
-  // While a read is to be answered, a lease ends without a command.
+  // A lease that ends while a read is unanswered produces no command.
   const bool lease_ends = engine.LeaseUntil() - around.settings().lease_margin == deadline;
   ++(commands > 0 ? checked.at : lease_ends ? checked.lease_ends : checked.moved);
   if (const std::string broken = engine.CheckInvariants(); !broken.empty()) return "at the deadline: " + broken;
@@ -63,7 +63,7 @@ TEST_CASE("a turn does something at the deadline of an engine and nothing before
   Checked checked;
   for (int i = 0; i < kSeeds; ++i) {
     const std::uint64_t seed = kFirstSeed + static_cast<std::uint64_t>(i);
-    RandomSurroundings around(seed);
+    RandomEnvironment around(seed);
     for (int turn = 0; turn < kTurns && !around.stopped(); ++turn) {
       around.AdvanceTo(around.now() + (around.OneIn(2) ? 0 : around.Below(around.OneIn(50) ? 5000 : 50)));
       for (Time inputs = around.Below(4); inputs > 0; --inputs) around.Happen();
@@ -80,7 +80,8 @@ TEST_CASE("a turn does something at the deadline of an engine and nothing before
   CAPTURE(kFirstSeed, checked.before, checked.at, checked.lease_ends, checked.moved);
   CHECK(checked.before > 5000);
   CHECK(checked.at > 2000);
-  // Rarely, the pause of the trials ends and the next trial may not begin yet, because it waits for the main stream.
+  // In rare cases the pause of the trials ends, but the next trial may not begin yet because it waits for the main
+  // stream. The deadline then only moves.
   CHECK(checked.moved < checked.at / 50);
   for (std::size_t kind = 0; kind < checked.commands.size(); ++kind) {
     CAPTURE(kind);
@@ -93,7 +94,7 @@ TEST_CASE("a turn does something at the deadline of an engine and nothing before
   }
 }
 
-// Returns the commands of one turn, as their indexes in the variant.
+// Runs one turn at time `now`. Returns its commands, each as its index in the variant Command.
 std::vector<std::size_t> TurnAt(Engine& engine, Time now) {
   std::vector<std::size_t> commands;
   engine.Advance(now);

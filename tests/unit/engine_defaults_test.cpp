@@ -1,4 +1,4 @@
-// Default values: the limits of the engine, and the fields of its inputs and commands.
+// Tests the default values of the engine's limits and of the fields of its inputs and commands.
 #include "engine/engine.hpp"
 #include "engine/shard_coordinator.hpp"
 #include "tests/catch.hpp"
@@ -11,7 +11,7 @@ TEST_CASE("the limits of an engine, in microseconds, events and bytes") {
   CHECK(kSecond == 1'000'000);
   CHECK(kNotByItself == 31'536'000'000'000);  // One year.
   CHECK(kForever > 10'000 * kNotByItself);
-  CHECK(kForever + kForever > kForever);  // A deadline may be added to another one without overflow.
+  CHECK(kForever + kForever > kForever);  // The sum of two deadlines does not overflow.
 
   const Settings settings;
   CHECK(settings.batch_events == 1000);

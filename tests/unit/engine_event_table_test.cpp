@@ -1,4 +1,4 @@
-// The outstanding events: their slots, their batches, and the memory that they take.
+// Tests the table of outstanding events: their slots, their batches, and the memory that they occupy.
 #include "engine/event_table.hpp"
 
 #include "engine_script.hpp"
@@ -13,7 +13,7 @@ struct TableScript {
     std::string answer;
     const auto freed = [&answer](BatchIndex b) { answer += " free " + std::to_string(b); };
     const auto event = [&words] { return static_cast<EventIndex>(words.Number()); };
-    if (words.Is("read")) {  // COUNT [bytes N] [until N] [token N] [new-routes]
+    if (words.Is("read")) {  // Arguments: COUNT [bytes N] [until N] [token N] [new-routes]
       const Time count = words.Number();
       Reservation reservation;
       if (words.Is("bytes")) reservation.arena_bytes = static_cast<std::uint64_t>(words.Number());
@@ -161,7 +161,7 @@ TEST_CASE("an event gets the values that were read, and its slot keeps nothing o
   }
 }
 
-// Every pair of states that is not in the chart must be detected.
+// Checks that each pair of states that is not a transition of the chart is detected.
 TEST_CASE("an event takes no transition that is not in the chart") {
   constexpr std::size_t kStates = Chart<EventState>::kNames.size();
   for (std::size_t from = 0; from < kStates; ++from) {
@@ -182,16 +182,16 @@ TEST_CASE("a broken event table is found") {
        {{"read 1", "batch 0 events 0, 1 of 1, bytes 0"},
         {"acknowledge 0", "1 of 1, bytes 0 !! event: queued -> acknowledged is no transition"}}},
       {"room that is not used",
-       {{"make-room 1", "0 of 1, bytes 0 !! events: a batch miscounts the events that need it"}}},
+       {{"make-room 1", "0 of 1, bytes 0 !! events: the events that need a batch are miscounted"}}},
       {"a slot that is free and not listed",
        {{"read 2", "batch 0 events 0 1, 2 of 2, bytes 0"},
         {"settle-and-free-unlisted 1", "2 of 2, bytes 0 !! events: a slot is lost or used twice"}}},
       {"a settled event that is not listed",
        {{"read 1", "batch 0 events 0, 1 of 1, bytes 0"},
-        {"settle-unlisted 0", "1 of 1, bytes 0 !! events: settled ones are not freed at the end of the turn"}}},
+        {"settle-unlisted 0", "1 of 1, bytes 0 !! events: settled events are not freed at the end of the turn"}}},
       {"a batch that is still counted on",
        {{"read 1", "batch 0 events 0, 1 of 1, bytes 0"},
-        {"mark-detached 0", "1 of 1, bytes 0 !! events: a batch miscounts the events that need it"}}},
+        {"mark-detached 0", "1 of 1, bytes 0 !! events: the events that need a batch are miscounted"}}},
   });
 }
 

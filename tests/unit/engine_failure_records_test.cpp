@@ -1,4 +1,4 @@
-// Failed events: which failures are recorded together, when, and which are dropped.
+// Tests which failures are recorded together, when they are recorded, and which are dropped.
 #include "engine/failure_records.hpp"
 
 #include "engine_script.hpp"
@@ -6,7 +6,7 @@
 namespace outbox::engine {
 namespace {
 
-// A batch is 3 events, and 6 may wait outside the window.
+// Runs scripts with FailureRecords. A batch has 3 events, and 6 failed events may wait outside the window.
 struct RecordScript {
   Settings settings{.batch_events = 3,
                     .max_awaiting_record = 6,

@@ -1,4 +1,5 @@
-// Events that fail or whose rows stay, and the answers of the storage to the writes about them.
+// Tests events that fail or whose rows cannot be removed, and the answers of the storage to the writes about these
+// events.
 #include "engine_whole_script.hpp"
 
 namespace outbox::engine {

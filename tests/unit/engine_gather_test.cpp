@@ -1,4 +1,4 @@
-// When events are sent: at once or, in a backlog, together with those that are about to be read.
+// Tests when events are sent: at once or, in a backlog, together with events that are about to be read.
 #include "engine/engine.hpp"
 #include "tests/catch.hpp"
 
@@ -14,7 +14,7 @@ struct Backlog {
   Backlog() {
     engine.Hold(0, kForever, false);
     Turn();
-    // The first event of a lane is sent alone.
+    // The first event of a lane is sent alone, so one event is delivered before the test begins.
     Arrive(1, false);
     Answer(sent.back());
     Confirm();
@@ -29,7 +29,7 @@ struct Backlog {
         sent.emplace_back(publish->events.begin(), publish->events.end());
     });
   }
-  // Answers a read with that many rows.
+  // Answers the read with `events` rows. `more` is true if the outbox contains further rows.
   void Arrive(std::size_t events, bool more) {
     engine.Reserved({.more = more}, std::vector<Incoming>(events));
     Turn();
@@ -50,7 +50,7 @@ struct Backlog {
 TEST_CASE("in a backlog, events wait for each other while the broker has work") {
   Backlog b;
   b.Arrive(b.batch(), true);
-  REQUIRE(b.sent.size() == 1);  // The broker had nothing to do.
+  REQUIRE(b.sent.size() == 1);  // They are sent at once, because the broker had nothing to do.
   for (std::size_t read = b.batch(); read < b.settings.events_at_once(); read += b.batch()) b.Arrive(b.batch(), true);
   CHECK(b.sent.size() == 1);
   b.Arrive(b.batch(), true);
@@ -61,7 +61,7 @@ TEST_CASE("in a backlog, events wait for each other while the broker has work") 
 TEST_CASE("in a backlog, events wait while the database is behind the broker") {
   Backlog b;
   b.Arrive(b.batch(), true);
-  b.Answer(std::vector(b.sent.back()));  // The confirm is then under way.
+  b.Answer(std::vector(b.sent.back()));  // The confirm of these events is now under way.
   b.Arrive(b.batch(), true);
   CHECK(b.sent.size() == 1);
   b.Confirm();

@@ -1,11 +1,11 @@
-// What the invariant checks of the engine's parts find. No use of the parts breaks an invariant, so the tests set their
-// fields.
+// Tests that each invariant check of the engine's parts detects a violation. The public functions cannot break an
+// invariant, so the tests write to private fields.
 #include "engine/engine.hpp"
 #include "engine_script.hpp"
 
 namespace outbox::engine {
 
-// A friend of the parts, which may set their private fields.
+// A friend of the engine's parts, through which the tests write to private fields.
 struct PartProbe {
   struct Row {
     const char* what;
@@ -22,9 +22,10 @@ struct PartProbe {
   Confirms confirms{settings};
   FailureRecords records{settings};
   ShardLease lease;
-  // sent: three events in lane 0, each in a flight of its own; tried: a trial of a key; retried: a trial that has
-  // failed before; waiting: waits for its trial, and has the same key as tried; recorded: its failure is being
-  // recorded; failed: its failure is not recorded yet.
+  // Events in different states. `sent`: three events in lane 0, each in a flight of its own; `queued`: waits to be
+  // sent; `tried`: a trial whose event has a key; `retried`: a trial of an event that has failed before; `waiting`:
+  // waits for its own trial, and has the same key as `tried`; `recorded`: its failure is being recorded; `failed`: its
+  // failure is not recorded yet.
   EventIndex sent[3], queued, tried, retried, waiting, acknowledged, recorded, failed;
 
   PartProbe() {
@@ -93,15 +94,16 @@ std::vector<Probe::Row> Probe::OfEvents() {
       {"a batch that is not in use", [](Probe& p) { p.events.batches_[p.events[p.tried].batch].in_use = false; },
        "events: the bytes of the batches in use are miscounted"},
       {"a batch waits for one more", [](Probe& p) { ++p.events.batches_[p.events[p.queued].batch].left; },
-       "events: a batch miscounts the events that need it"},
+       "events: the events that need a batch are miscounted"},
       {"a slot that is used is free as well", [](Probe& p) { p.events.free_.push_back(p.queued); },
        "events: a slot is lost or used twice"},
       {"a settled event is not listed",
        [](Probe& p) {
          p.events.settled_.push_back(AddEvent(p.events, {EventState::kSettled})), p.events.settled_.clear();
        },
-       "events: settled ones are not freed at the end of the turn"},
-      {"a second lease", [](Probe& p) { p.lease.next_.until = 1; }, "shard lease: two leases at a time"},
+       "events: settled events are not freed at the end of the turn"},
+      {"a second lease", [](Probe& p) { p.lease.next_.until = 1; },
+       "shard lease: a second lease waits while one is valid"},
       {"a lease that waits for the end of this one",
        [](Probe& p) { p.lease.next_.until = 1, (void)p.lease.Lose(false); }, ""},
   };
@@ -120,7 +122,7 @@ std::vector<Probe::Row> Probe::OfReads() {
        },
        ""},
       {"a step of no rescan", [](Probe& p) { p.reads.state_.To(ReadState::kRescanStep), p.reads.must_rewind_ = false; },
-       "reading: a step of no rescan"},
+       "reading: a rescan step without a rescan"},
       {"a step of a rescan that a rewind will end", [](Probe& p) { p.reads.state_.To(ReadState::kRescanStep); }, ""},
       {"a step of a rescan",
        [](Probe& p) {
@@ -131,9 +133,9 @@ std::vector<Probe::Row> Probe::OfReads() {
        ""},
       {"a rescan between two steps", [](Probe& p) { p.reads.rescanning_ = true, p.reads.must_rewind_ = false; }, ""},
       {"a read that asks for nothing", [](Probe& p) { p.reads.most_rows_ = 0; },
-       "reading: no row, or more than a batch"},
+       "reading: 0 rows, or more than a batch, are to be read"},
       {"a read that asks for more than a batch", [](Probe& p) { ++p.reads.most_rows_; },
-       "reading: no row, or more than a batch"},
+       "reading: 0 rows, or more than a batch, are to be read"},
       {"a read that becomes a step",
        [](Probe& p) { p.reads.state_.To(ReadState::kReading), p.reads.state_.To(ReadState::kRescanStep); },
        "reading: reading -> rescan step is no transition"},
@@ -146,7 +148,7 @@ std::vector<Probe::Row> Probe::OfWindow() {
        "send window: an event is in flight in an unknown lane"},
       {"another route", [](Probe& p) { p.window.routes_ = 1; }, "send window: events of two routes are in flight"},
       {"a lane counts one too many", [](Probe& p) { ++p.window.lanes_[0].in_flight; },
-       "send window: a lane miscounts its events in flight"},
+       "send window: the events in flight of a lane are miscounted"},
       {"a lane is not proven", [](Probe& p) { p.window.lanes_[0].proven = -kForever; },
        "send window: several events are in flight in an unproven lane"},
       {"two events in a lane that is not proven",
@@ -160,7 +162,7 @@ std::vector<Probe::Row> Probe::OfWindow() {
        [](Probe& p) {
          p.window.lanes_.push_back({1, 5, 0});
        },
-       "send window: a lane miscounts its events in flight"},
+       "send window: the events in flight of a lane are miscounted"},
       {"the window and a flight count one too many",
        [](Probe& p) { ++p.window.in_flight_, ++p.window.flights_[1].open; },
        "send window: events in flight are miscounted"},
@@ -188,12 +190,12 @@ std::vector<Probe::Row> Probe::OfTrials() {
   static constexpr const char* kKeyMiscounted = "trials: the events of a key are miscounted";
   return {
       {"a sent event waits", [](Probe& p) { p.trials.waiting_new_.push_back(p.sent[0]); },
-       "trials: an event waits that is not queued"},
+       "trials: a waiting event is not queued"},
       {"a sent event is listed",
        [](Probe& p) {
          p.trials.tried_.push_back({p.sent[0], 0, 0});
        },
-       "trials: an event is listed as tried and is not"},
+       "trials: an event in the list of tried events is not tried"},
       {"a tried event is listed twice",
        [](Probe& p) {
          p.trials.tried_.push_back({p.tried, 0, 0});
@@ -201,8 +203,8 @@ std::vector<Probe::Row> Probe::OfTrials() {
        "trials: two events of a key are tried at the same time"},
       {"a tried event is not listed", [](Probe& p) { (void)AddEvent(p.events, {EventState::kTried}); }, kMiscounted},
       {"one retrial too few", [](Probe& p) { p.trials.retrials_ = 0; }, kMiscounted},
-      {"no trial is allowed", [](Probe& p) { p.settings.max_trials = 0; }, "trials: too many at a time"},
-      {"no retrial is allowed", [](Probe& p) { p.settings.max_retrials = 0; }, "trials: too many at a time"},
+      {"no trial is allowed", [](Probe& p) { p.settings.max_trials = 0; }, "trials: too many are in flight"},
+      {"no retrial is allowed", [](Probe& p) { p.settings.max_retrials = 0; }, "trials: too many are in flight"},
       {"a key without events", [](Probe& p) { p.trials.keys_[6] = {}; }, "trials: keys are miscounted"},
       {"another key",
        [](Probe& p) {
@@ -249,13 +251,13 @@ std::vector<Probe::Row> Probe::OfWrites() {
       {"a failure that is not recorded", [](Probe& p) { p.records.queue_.waiting.clear(); },
        "failure records: a failed event is not recorded"},
       {"what is delivered cannot be recorded", [](Probe& p) { p.records.cannot_record_ = true; },
-       "failure records: a delivered event is unrecorded, and yet recorded"},
+       "failure records: CannotRecord() is true although Unrecorded() is false"},
       {"failures cannot be recorded", [](Probe& p) { p.records.unrecorded_ = p.records.cannot_record_ = true; }, ""},
       {"failures that were not delivered cannot be recorded", [](Probe& p) { p.records.unrecorded_ = true; }, ""},
   };
 }
 
-// Checks of the whole engine, with one event in flight in the main stream and one trial.
+// A check of the whole engine that is made while one event is in flight in the main stream and one as a trial.
 struct EngineRow {
   const char* what;
   void (*set)(PartProbe&, Engine&);
@@ -268,7 +270,7 @@ std::vector<EngineRow> PartProbe::OfEngine() {
   return {
       {"as it should be", [](P, E) {}, ""},
       {"its events", [](P, E e) { ++e.events_.bytes_; }, "events: the bytes of the batches in use are miscounted"},
-      {"its lease", [](P, E e) { e.lease_.next_.until = 1; }, "shard lease: two leases at a time"},
+      {"its lease", [](P, E e) { e.lease_.next_.until = 1; }, "shard lease: a second lease waits while one is valid"},
       {"its slow start", [](P, E e) { e.slow_start_.mark_.To(MarkState::kWanted); },
        "slow start: an event is marked outside of a slow start"},
       {"its reading", [](P, E e) { e.reads_.skips_retries_ = true; },
@@ -280,13 +282,13 @@ std::vector<EngineRow> PartProbe::OfEngine() {
       {"its confirms", [](P, E e) { e.confirms_.waiting_.push_back(0); },
        "confirms: an event is confirmed twice, or without an acknowledgement"},
       {"its records", [](P, E e) { e.records_.cannot_record_ = true; },
-       "failure records: a delivered event is unrecorded, and yet recorded"},
+       "failure records: CannotRecord() is true although Unrecorded() is false"},
       {"an event in flight without a lease",
        [](P, E e) { e.lease_.state_.To(LeaseState::kLost), e.trials_.resetting_ = true; },
-       "engine: events are in flight in the main stream after the lease"},
+       "engine: events are in flight in the main stream although the lease is lost"},
       {"first steps whose events are outstanding", [](P p, E e) { p.BeginFirstSteps(e, 4); }, ""},
       {"a trial without a lease", [](P, E e) { e.lease_.state_.To(LeaseState::kLost), e.window_.resetting_ = true; },
-       "engine: trials are in flight after the lease"},
+       "engine: trials are in flight although the lease is lost"},
       {"both, while the streams begin again",
        [](P, E e) {
          e.lease_.state_.To(LeaseState::kLost);
@@ -316,7 +318,7 @@ TEST_CASE("the engine's check finds what its parts find, and what is in flight w
   PartProbe::BeginFirstSteps(idle, 1);
   CHECK(idle.CheckInvariants() == "");
   PartProbe::BeginFirstSteps(idle, 2);
-  CHECK(idle.CheckInvariants() == "engine: the first steps of a slow start outlive their events");
+  CHECK(idle.CheckInvariants() == "engine: a slow start is still in its first steps although no event is outstanding");
 }
 
 TEST_CASE("the parts' checks find each broken invariant") {

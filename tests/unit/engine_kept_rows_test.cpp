@@ -1,4 +1,4 @@
-// Delivered events whose rows the database does not let the relay remove.
+// Tests of delivered events whose rows the database does not let the relay remove.
 #include <algorithm>
 #include <functional>
 #include <set>
@@ -11,7 +11,7 @@
 namespace outbox::engine {
 namespace {
 
-// A storage that refuses, or ignores, the removal of some rows.
+// An engine with a storage that refuses to remove the rows in `refused` and ignores the removal of those in `ignored`.
 struct Shard {
   Settings settings;
   Engine engine{settings};
@@ -22,7 +22,7 @@ struct Shard {
   std::vector<EventIndex> recorded;
   bool retired = false;
 
-  std::size_t waiting = 0;  // How many rows are in the outbox and not read yet.
+  std::size_t waiting = 0;  // Number of rows that are in the outbox and have not been read.
 
   Shard() { engine.Hold(0, kForever, false); }
   void Turns(int count) {
@@ -36,7 +36,7 @@ struct Shard {
     for (const auto& answer : answers) answer();
   }
 
-  // Answers come after the turn, so they have to own their data.
+  // Functions that answer the commands of a turn. They are called after the turn, so they must own their data.
   using Answers = std::vector<std::function<void()>>;
   void Answer(const command::Reserve&, Answers& answers) {
     answers.emplace_back([this] { engine.Reserved({}, std::vector<Incoming>(std::exchange(waiting, 0))); });
@@ -81,12 +81,12 @@ TEST_CASE("a refused confirm is narrowed down to the row, and the other rows are
   CHECK(shard.engine.counters().confirmed == 497);
   std::sort(shard.recorded.begin(), shard.recorded.end());
   CHECK(shard.recorded == std::vector<EventIndex>{77, 80, 81});
-  CHECK(shard.confirms < 30);  // The number of rows is halved each time.
+  CHECK(shard.confirms < 30);  // Each refusal halves the number of rows in the next confirm.
   CHECK(shard.engine.Outstanding() == 0);
   CHECK(shard.engine.RemovesNothingSince() == kForever);
 }
 
-TEST_CASE("that no row can be removed is reported until one is removed", "[b98][b101]") {
+TEST_CASE("it is reported that no row can be removed, until one is removed", "[b98][b101]") {
   Shard shard;
   shard.waiting = 20;
   for (EventIndex e = 0; e < 20; ++e) shard.refused.insert(e);
@@ -157,14 +157,14 @@ TEST_CASE("rows that are returned are noticed by one row of each confirm, then b
   runtime::ReturnedRows rows;
   rows.Removed("1", "a", true, 0);
   rows.Removed("2", "b", false, 0);
-  CHECK(rows.Read("2", "b", 1) == Seen::kNew);      // This row is not remembered.
-  CHECK(rows.Read("1", "other", 1) == Seen::kNew);  // The id was drawn twice.
+  CHECK(rows.Read("2", "b", 1) == Seen::kNew);      // Only the first row of a confirm is remembered.
+  CHECK(rows.Read("1", "other", 1) == Seen::kNew);  // Another event has the same row id.
   CHECK(rows.Read("1", "a", 1) == Seen::kBack);
-  CHECK(rows.Read("1", "a", 2) == Seen::kNew);  // It is read again, and was not removed in between.
+  CHECK(rows.Read("1", "a", 2) == Seen::kNew);  // The row was not removed between the two reads.
   rows.Removed("1", "a", true, 3);
   rows.Removed("2", "b", false, 3);
   CHECK(rows.Read("1", "a", 4) == Seen::kBackAgain);
-  CHECK(rows.Read("2", "b", 4) == Seen::kBackAgain);  // It was removed after the first row was returned.
+  CHECK(rows.Read("2", "b", 4) == Seen::kBackAgain);  // After a row was returned, all removed rows are remembered.
   // The memory is bounded: the oldest rows are forgotten.
   for (int i = 0; i < 100'000; ++i) rows.Removed(std::to_string(i), "x" + std::to_string(i), true, 5);
   CHECK(rows.Read("99999", "x99999", 6) == Seen::kBackAgain);

@@ -1,4 +1,4 @@
-// Why a key is on hold, and which rescan it waits for.
+// Tests why a key is on hold, and which rescan it waits for.
 #include "engine/key_holds.hpp"
 
 #include <algorithm>
@@ -17,7 +17,7 @@ struct HoldScript {
   std::string Do(Words& words) {
     const auto key = [&words] { return static_cast<std::uint64_t>(words.Number()); };
     const auto head = [&words] { return static_cast<EventIndex>(words.Number()); };
-    if (words.Is("hold")) {  // KEY HEAD STATE
+    if (words.Is("hold")) {  // Arguments: KEY HEAD STATE
       const std::uint64_t held = key();
       const EventIndex by = head();
       if (words.Is("retried")) holds.Hold(held, by, HoldState::kRetried);
@@ -37,7 +37,7 @@ struct HoldScript {
     } else if (words.Is("free")) {
       const std::uint64_t held = key();
       holds.Free(held, head());
-    } else if (words.Is("recorded")) {  // KEY HEAD
+    } else if (words.Is("recorded")) {  // Arguments: KEY HEAD
       const std::uint64_t held = key();
       const EventIndex by = head();
       holds.Recorded(held, by, reading);
@@ -71,7 +71,7 @@ struct HoldScript {
         holds.AwaitTopics() > 0 ? ", " + std::to_string(holds.AwaitTopics()) + " await topics" : "";
     return Taken() + waiting + (holds.RescanWanted() ? ", rescan wanted" : "");
   }
-  // Returns the transitions that this line has taken.
+  // Returns the transitions that the current line of the script has caused, separated by spaces.
   std::string Taken() {
     std::string text;
     std::vector<std::string> all;
@@ -328,7 +328,7 @@ TEST_CASE("a broken hold is found") {
         kFreed,
         {"nothing-follows", ", rescan wanted !! key holds: a key waits for a rescan, and none will begin"}}},
       {"a key that waits for a rescan and an event",
-       {{"hold 1 5 rescan", "none-rescan !! key holds: a key waits for a rescan and an event"}}},
+       {{"hold 1 5 rescan", "none-rescan !! key holds: a key waits for a rescan and for an event"}}},
   });
 }
 

@@ -1,4 +1,4 @@
-// What the end of a lease ends, tested with the whole engine: holds, suspicions, marks and pauses.
+// Tests with the whole engine what ends together with a lease: holds, suspicions, marks and pauses.
 #include "engine_whole_script.hpp"
 
 namespace outbox::engine {

@@ -1,4 +1,4 @@
-// The successive leases of a shard, and the slow start under them, tested with the whole engine.
+// Tests with the whole engine the successive leases of a shard, and the slow start under a lease.
 #include "engine_whole_script.hpp"
 
 namespace outbox::engine {

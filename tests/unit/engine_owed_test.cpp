@@ -1,4 +1,4 @@
-// What a reset or a refused trial does not affect: answers that the broker owes, other keys, other lanes.
+// Tests what a reset or a refused trial does not affect: answers that the broker owes, other keys, other lanes.
 #include "engine_whole_script.hpp"
 
 namespace outbox::engine {

@@ -1,5 +1,4 @@
-// Things that happen at the same time: a reset, a rescan step or the end of a lease, and an answer that arrives
-// meanwhile.
+// Tests answers that arrive during a reset, during a step of a rescan, or at the end of a lease.
 #include "engine_whole_script.hpp"
 
 namespace outbox::engine {

@@ -1,4 +1,4 @@
-// When and how the outbox is read: polls, rewinds, the steps of a rescan, failures and wake-ups.
+// Tests when and how the outbox is read: polls, rewinds, the steps of a rescan, failures and wake-ups.
 #include "engine/read_scheduler.hpp"
 
 #include "engine_script.hpp"
@@ -6,7 +6,8 @@
 namespace outbox::engine {
 namespace {
 
-// A poll is made after 10 to 100 microseconds, and a rescan begins every 100000 microseconds.
+// Runs scripts with ReadScheduler. Polls are 10 to 100 microseconds apart, and a rescan begins every 100000
+// microseconds.
 struct ReadScript {
   Settings settings{.batch_events = 20,
                     .min_poll = 10,
@@ -24,7 +25,7 @@ struct ReadScript {
     std::string answer;
     if (words.Is("lease")) {
       reads.LeaseBegins(words.Number());
-    } else if (words.Is("read")) {  // NOW [whole] [slow] [failures]
+    } else if (words.Is("read")) {  // Arguments: NOW [whole] [slow] [failures]
       const Time now = words.Number();
       const std::uint32_t rows = words.Is("whole") ? 20 : 7;
       const bool slow = words.Is("slow");
@@ -34,7 +35,8 @@ struct ReadScript {
       answer = reserve.mode == OUTBOX_REWIND ? "rewind" : reserve.mode == OUTBOX_RESCAN ? "rescan" : "on";
       return answer + (reserve.rows != 7 ? " " + std::to_string(reserve.rows) : "") +
              (reserve.skip_retries ? " without retries, " : ", ") + State();
-    } else if (words.Is("answered")) {  // NOW [more] [empty] [new] [useful] [crowded] [waits] [goes-on | ended]
+    } else if (words.Is("answered")) {
+      // Arguments: NOW [more] [empty] [new] [useful] [crowded] [waits] [goes-on | ended]
       const Time now = words.Number();
       ReadScheduler::Answer read;
       read.more = words.Is("more");
@@ -51,7 +53,7 @@ struct ReadScript {
       reads.Failed(now, words.Is("timed-out"), backoff);
     } else if (words.Is("wake")) {
       reads.Wake(words.Number());
-    } else if (words.Is("dropped")) {  // At NOW, because its topic is not known.
+    } else if (words.Is("dropped")) {  // Argument: NOW. An event was dropped because its topic is not known.
       reads.NoteWaiting(words.Number());
       holds.HoldForTopic(1);
     } else if (words.Is("topics-known")) {
@@ -436,7 +438,7 @@ TEST_CASE("nine of ten reads of a backlog skip retries while many failures wait"
     CHECK_FALSE(script.reads.SkipsRetries());
     return skips;
   };
-  CHECK_FALSE(read(true, true));  // This is the rewind.
+  CHECK_FALSE(read(true, true));  // The first read is a rewind, which includes retries.
   for (int round = 0; round < 3; ++round) {
     for (int i = 0; i < 9; ++i) CHECK(read(true, true));
     CHECK_FALSE(read(true, true));
@@ -445,7 +447,7 @@ TEST_CASE("nine of ten reads of a backlog skip retries while many failures wait"
   CHECK_FALSE(read(true, false));
   for (int i = 0; i < 9; ++i) CHECK(read(true, true));
   CHECK_FALSE(read(false, true));
-  CHECK_FALSE(read(true, true));  // There was no more to read.
+  CHECK_FALSE(read(true, true));  // The read before found no more rows, so this one includes retries.
   CHECK(read(true, true));
   (void)script.reads.Begin(0, {.many_failures = true});
   CHECK(script.reads.SkipsRetries());

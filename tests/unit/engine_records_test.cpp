@@ -1,4 +1,4 @@
-// What the whole engine records about events, when it does so, and what waits until it is recorded.
+// Tests what the whole engine records about events, when it records, and which events wait for that.
 #include "engine_whole_script.hpp"
 
 namespace outbox::engine {

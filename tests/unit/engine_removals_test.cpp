@@ -1,4 +1,4 @@
-// When the rows of events that were recorded as delivered are finally removed.
+// Tests when the rows of events that were recorded as delivered are finally removed.
 #include "engine/removals.hpp"
 
 #include "engine_script.hpp"

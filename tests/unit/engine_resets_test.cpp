@@ -1,5 +1,5 @@
-// What follows from the answers of the broker, such as outages, refusals and trials; and the end of the reservations of
-// rows.
+// Tests what follows from the answers of the broker, such as outages, refusals and trials, and how the reservations of
+// rows end.
 #include "engine_whole_script.hpp"
 
 namespace outbox::engine {

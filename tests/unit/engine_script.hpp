@@ -2,7 +2,7 @@
 // and what state it is in afterwards. The part under test is wrapped in a class with two methods:
 //
 //   std::string Do(Words& words);  // carries out one line; returns the answer and the state, as text
-//   std::string Broken() const;    // FindBrokenInvariant, which is called after each line
+//   std::string Broken() const;    // returns FindBrokenInvariant(), and is called after each line
 //
 // If Broken() finds something, it becomes a part of the line's result: "… !! a description".
 #pragma once
@@ -25,7 +25,7 @@ class Words {
     std::istringstream in(line);
     for (std::string word; in >> word;) words_.push_back(word);
   }
-  // Takes the next word if it is this one.
+  // Takes the next word and returns true if it equals `word`; otherwise takes nothing.
   bool Is(const std::string& word) {
     if (place_ == words_.size() || words_[place_] != word) return false;
     ++place_;
@@ -33,7 +33,7 @@ class Words {
   }
   [[nodiscard]] bool AtEnd() const { return place_ == words_.size(); }
   std::string Next() { return AtEnd() ? "" : words_[place_++]; }
-  // Takes the next word as a number; "ever" is kForever.
+  // Takes the next word as a number. The word "ever" stands for kForever.
   Time Number() {
     if (AtEnd()) throw std::invalid_argument("a number is missing at the end of the line");
     const std::string& word = words_[place_++];
@@ -45,7 +45,7 @@ class Words {
     while (!AtEnd() && words_[place_].find_first_not_of("0123456789") == std::string::npos) numbers.push_back(Number());
     return numbers;
   }
-  // Returns the words that no method has taken, which is a mistake in the script; empty if there are none.
+  // Returns a remark if a word of the line was not taken, which is a mistake in the script; otherwise an empty string.
   [[nodiscard]] std::string Rest() const { return AtEnd() ? "" : " ?? " + words_[place_]; }
 
  private:
@@ -63,7 +63,7 @@ std::string TextOf(const Numbers& numbers) {
   return text;
 }
 
-// Adds a batch of one event, and takes the event through these states.
+// Adds a batch of one event, and moves the event through `states` in this order. Returns the event.
 inline EventIndex AddEvent(EventTable& events, const std::vector<EventState>& states, const Incoming& event = {},
                            const Reservation& reservation = {}) {
   const EventIndex e = events.Add(events.AddBatch(reservation, 1), 0, event, true);
@@ -79,7 +79,7 @@ struct Script {
   std::vector<Line> lines;
 };
 
-// Each script starts with a new part. Returns the number of lines.
+// Runs each script with a new part, and compares the results of its lines. Returns the number of lines.
 template <class Part>
 std::size_t Play(const std::vector<Script>& scripts) {
   std::size_t lines = 0;

@@ -1,5 +1,5 @@
-// The main stream: which lanes are open, what is in flight, its deadlines, its resets, and the answers that the broker
-// owes.
+// Tests the main stream: which lanes are open, which events are in flight, the deadlines and resets of the stream, and
+// the answers that the broker owes.
 #include "engine/send_window.hpp"
 
 #include "engine_script.hpp"
@@ -7,8 +7,8 @@
 namespace outbox::engine {
 namespace {
 
-// A delivery may take 1000 microseconds, sending stops 10 microseconds before a reservation ends, and a lane is idle
-// after 500.
+// Runs scripts with SendWindow. A delivery may take 1000 microseconds, sending stops 10 microseconds before a
+// reservation ends, and a lane counts as idle after 500 microseconds.
 struct WindowScript {
   Settings settings{.delivery_timeout = 1000, .lease_margin = 10, .lane_idle = 500, .min_backoff = 1, .max_backoff = 3};
   Backoff backoff{1};
@@ -18,7 +18,7 @@ struct WindowScript {
   std::string Do(Words& words) {
     const auto event = [&words] { return static_cast<EventIndex>(words.Number()); };
     std::string answer;
-    if (words.Is("read")) {  // LANE... of the events [until N] [new-routes]
+    if (words.Is("read")) {  // Arguments: LANE... (one for each event) [until N] [new-routes]
       const std::vector<Time> lanes = words.Numbers();
       Reservation reservation;
       if (words.Is("until")) reservation.until = words.Number();
@@ -41,7 +41,7 @@ struct WindowScript {
     } else if (words.Is("leave-open")) {
       const EventIndex e = window.queue().front();
       CHECK(window.SendFirst(events[e], events.Until(e), words.Number()));
-      return "";  // The flight has no deadline yet.
+      return "";  // A flight that is still open has no deadline.
     } else if (words.Is("acknowledged")) {
       const EventIndex e = event();
       answer = Answer(e, true, words.Number());
@@ -107,7 +107,8 @@ struct WindowScript {
   [[nodiscard]] std::string Broken() const { return window.FindBrokenInvariant(); }
 };
 
-const std::string kQueued = Text(kForever - 10);  // A reservation without an end, minus the margin.
+// The deadline of a queued event whose reservation has no end: kForever minus the margin.
+const std::string kQueued = Text(kForever - 10);
 
 TEST_CASE("an unproven lane has one event in flight") {
   CHECK(Settings{}.lane_idle == 3600 * kSecond);
@@ -301,7 +302,8 @@ TEST_CASE("a broken send window is found") {
        {{"read 0 0", "queue 0 1, 0 in flight, over, epoch 1, next " + kQueued + ", owed ever"},
         {"send 0", "sent 0, queue 1, 1 in flight, epoch 1, next 1000, owed 0"},
         {"send-beside 1",
-         "queue 1, 1 in flight, epoch 1, next 1000, owed 0 !! send window: a lane miscounts its events in flight"}}},
+         "queue 1, 1 in flight, epoch 1, next 1000, owed 0 !! send window: the events in flight of a lane are "
+         "miscounted"}}},
       {"a queued event that is settled",
        {{"read 0", queued}, {"settle 0", queued + " !! send window: the queue has an event that is not queued"}}},
       {"a flight that is not closed",
@@ -310,7 +312,8 @@ TEST_CASE("a broken send window is found") {
        {{"read 0 1", "queue 0 1, 0 in flight, over, epoch 1, next " + kQueued + ", owed ever"},
         {"send 0", "sent 0 1, queue, 2 in flight, epoch 1, next 1000, owed 0"},
         {"change-lane 0 1",
-         "queue, 2 in flight, epoch 1, next 1000, owed 0 !! send window: a lane miscounts its events in flight"}}},
+         "queue, 2 in flight, epoch 1, next 1000, owed 0 !! send window: the events in flight of a lane are "
+         "miscounted"}}},
       {"flights whose time goes back",
        {{"read 0 1", "queue 0 1, 0 in flight, over, epoch 1, next " + kQueued + ", owed ever"},
         {"send 20", "sent 0 1, queue, 2 in flight, epoch 1, next 1020, owed 20"},

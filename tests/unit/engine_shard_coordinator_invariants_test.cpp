@@ -1,11 +1,11 @@
-// What ShardCoordinator::CheckInvariants finds, invariant by invariant. No input breaks an invariant, so the tests set
-// the fields.
+// Tests that ShardCoordinator::CheckInvariants detects each broken invariant. No input can break an invariant, so the
+// tests write to private fields.
 #include "engine/shard_coordinator.hpp"
 #include "tests/catch.hpp"
 
 namespace outbox::engine {
 
-// A friend of the coordinator, which may set its private fields.
+// A friend of the coordinator, through which the tests write to private fields.
 struct CoordinatorProbe {
   struct Row {
     const char* what;
@@ -15,7 +15,7 @@ struct CoordinatorProbe {
   using Phase = ShardCoordinator::Phase;
   using Call = ShardCoordinator::Call;
 
-  // There are two shards: shard 0 is running and shard 1 is gained.
+  // Sets up two shards: shard 0 is running and shard 1 is gained.
   static void Prepare(ShardCoordinator& c) {
     c.shards_ = 2;
     c.runners_ = {0};
@@ -38,7 +38,7 @@ std::vector<CoordinatorProbe::Row> CoordinatorProbe::Rows() {
        [](C& c) {
          c.held_.insert({2, {1, kSecond, Phase::kGained}});
        },
-       "a shard is held that the outbox does not have"},
+       "a held shard does not exist in the outbox"},
       {"shard 2 of two, while the relay stops",
        [](C& c) {
          c.held_.insert({2, {1, kSecond, Phase::kGained}}), c.stopping_ = true;
@@ -47,8 +47,9 @@ std::vector<CoordinatorProbe::Row> CoordinatorProbe::Rows() {
       // ---- shards to begin ----
       {"shard 1 is to begin", [](C& c) { c.to_begin_ = {1}; }, ""},
       {"a shard is to begin that is not held", [](C& c) { c.to_begin_ = {5}; },
-       "a shard is to begin that is not gained"},
-      {"a shard is to begin that runs", [](C& c) { c.to_begin_ = {0}; }, "a shard is to begin that is not gained"},
+       "a shard that is to begin is not in the phase kGained"},
+      {"a shard is to begin that runs", [](C& c) { c.to_begin_ = {0}; },
+       "a shard that is to begin is not in the phase kGained"},
       {"a shard is to begin while the relay stops", [](C& c) { c.to_begin_ = {1}, c.stopping_ = true; },
        "a shard is to begin while the relay stops"},
       {"a query about a shard", [](C& c) { c.to_begin_ = {1}, c.call_ = Call::kWasLost; }, ""},
@@ -60,8 +61,8 @@ std::vector<CoordinatorProbe::Row> CoordinatorProbe::Rows() {
       {"a heartbeat is about no shard", [](C& c) { c.call_ = Call::kHeartbeat; }, ""},
       // ---- stopped shards ----
       {"shard 0 has stopped", [](C& c) { c.stopped_ = {0}, c.stopping_ = true; }, ""},
-      {"a shard has stopped that has no runner", [](C& c) { c.stopped_ = {1}, c.stopping_ = true; },
-       "a shard has stopped that has no runner"},
+      {"a stopped shard has no runner", [](C& c) { c.stopped_ = {1}, c.stopping_ = true; },
+       "a stopped shard has no runner"},
       {"a shard has stopped while the relay runs", [](C& c) { c.stopped_ = {0}; },
        "a shard has stopped while the relay runs"},
       // ---- the heartbeat ----
@@ -79,17 +80,17 @@ std::vector<CoordinatorProbe::Row> CoordinatorProbe::Rows() {
        [](C& c) {
          c.first_steps_ = {5, 7};
        },
-       "the first steps are of a shard not held"},
+       "the shard in its first steps is not held"},
       {"the first step of an earlier lease",
        [](C& c) {
          c.first_steps_ = {0, 6};
        },
-       "the first steps are of a shard not held"},
+       "the shard in its first steps is not held"},
       {"the first step of a shard that is gained",
        [](C& c) {
          c.first_steps_ = {1, 4};
        },
-       "the first steps are of a shard that was not begun"},
+       "the shard in its first steps was not begun"},
       {"and whose runner is being made",
        [](C& c) {
          c.first_steps_ = {1, 4}, c.to_begin_ = {1}, c.call_ = Call::kMakeRunner, c.making_ = {1, true};
@@ -99,17 +100,17 @@ std::vector<CoordinatorProbe::Row> CoordinatorProbe::Rows() {
        [](C& c) {
          c.first_steps_ = {1, 4}, c.to_begin_ = {1}, c.call_ = Call::kMakeRunner, c.making_ = {0, true};
        },
-       "the first steps are of a shard that was not begun"},
+       "the shard in its first steps was not begun"},
       {"while the query is under way",
        [](C& c) {
          c.first_steps_ = {1, 4}, c.to_begin_ = {1}, c.call_ = Call::kWasLost, c.making_ = {1, true};
        },
-       "the first steps are of a shard that was not begun"},
+       "the shard in its first steps was not begun"},
       {"the first step of a shard that was released",
        [](C& c) {
          c.first_steps_ = {1, 4}, c.held_.at(1).phase = Phase::kReleased;
        },
-       "the first steps are of a shard that was released"},
+       "the shard in its first steps was released"},
       {"the first step of a shard that is handed over",
        [](C& c) {
          c.first_steps_ = {0, 7}, c.held_.at(0).phase = Phase::kHandingOver;

@@ -1,4 +1,4 @@
-// What the shard coordinator decides, one table row for each situation.
+// Tests what the shard coordinator decides. Each row of the table is one situation.
 #include "engine_coordinator_rows.hpp"
 
 namespace outbox::engine::coordinator_rows {

@@ -1,4 +1,4 @@
-// When the shard coordinator acts, what it ignores, and how it treats more than two shards.
+// Tests when the shard coordinator acts, what it ignores, and how it treats more than two shards.
 #include "engine_coordinator_rows.hpp"
 
 namespace outbox::engine::coordinator_rows {
@@ -128,7 +128,8 @@ const std::vector<Row> kTimes = {
       {Answer(1, {}, {.live = 2, .namesakes = 1}), "namesake"}}},
 };
 
-// All of three shards are held, and shard 0 is in its first step.
+// Steps after which a relay owns three shards: shard 0 is in its first steps, and the database has not yet answered
+// whether the previous lease of shard 1 was lost.
 const Steps kThree = {{Start(), "heartbeat"},
                       {Answer(3, {{0, 7}, {1, 4}, {2, 5}}), "remove all, ask 0/7"},
                       {WasLost(true), "make 0 of 3"},

@@ -1,4 +1,4 @@
-// The leases of a shard: every input in every state.
+// Tests the successive leases of a shard: every input in every state.
 #include "engine/shard_lease.hpp"
 
 #include <array>
@@ -286,7 +286,7 @@ TEST_CASE("a slow start belongs to its token, also if the same token is gained a
   });
 }
 
-// The properties of each state.
+// Checks the properties of each state.
 TEST_CASE("a state decides whether the shard is owned, drained or ending") {
   struct Row {
     std::vector<std::string> lines;
@@ -320,8 +320,8 @@ TEST_CASE("a state decides whether the shard is owned, drained or ending") {
   CHECK_FALSE(lease.CanEnd());
 }
 
-// The scripts above take each transition of the chart, in several leases. This one takes them all with one lease, and
-// compares them with the chart.
+// The tests above take all transitions of the chart, spread over many scripts. This test takes all of them in four
+// short scripts, and checks that they are exactly the transitions of the chart.
 TEST_CASE("each transition of the chart of leases can be taken") {
   TransitionCounts<LeaseState> taken;
   for (const std::vector<std::string>& lines : std::vector<std::vector<std::string>>{
@@ -343,7 +343,7 @@ TEST_CASE("each transition of the chart of leases can be taken") {
   CHECK(transitions == std::size(Chart<LeaseState>::kTransitions));
 }
 
-// Transitions that are not in the chart: ending a shard in standby, or beginning a lease while another one is held.
+// Checks that a transition that is not in the chart is detected: a lease that begins after the shard has stopped.
 TEST_CASE("a broken lease is found") {
   Play<LeaseScript>({
       {"a lease that begins after the end",

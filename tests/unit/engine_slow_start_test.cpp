@@ -1,4 +1,4 @@
-// The slow start: its steps, its end, and the states of the poison mark.
+// Tests the slow start: its steps, its end, and the states of the poison mark.
 #include "engine/slow_start.hpp"
 
 #include "engine_script.hpp"
@@ -6,8 +6,8 @@
 namespace outbox::engine {
 namespace {
 
-// Eight events have to be delivered, a batch is 6, and an event that three owners have marked is given up by the fourth
-// owner.
+// Runs scripts with SlowStart. The slow start ends after eight delivered events, a batch has 6 events, and an event
+// that three owners have marked is given up by the fourth owner.
 struct SlowScript {
   Settings settings{
       .batch_events = 6, .window_events = 8, .min_backoff = 1, .max_backoff = 3, .first_steps = 1, .most_owners = 3};
@@ -19,10 +19,10 @@ struct SlowScript {
     std::string answer;
     if (words.Is("batches-of-one")) settings.batch_events = 1;
     if (words.Is("two-first-steps")) settings.first_steps = 2;
-    if (words.Is("lease")) {  // [slow] [renewed]
+    if (words.Is("lease")) {  // Arguments: [slow] [renewed]
       const bool slow = words.Is("slow");
       start.LeaseBegins(slow, words.Is("renewed"));
-    } else if (words.Is("step")) {  // [nothing-waits] OUTSTANDING QUEUED
+    } else if (words.Is("step")) {  // Arguments: [nothing-waits] OUTSTANDING QUEUED
       const bool nothing_waits = words.Is("nothing-waits");
       outstanding = static_cast<std::uint32_t>(words.Number());
       start.StepBegins(nothing_waits, outstanding, static_cast<std::size_t>(words.Number()));
@@ -35,12 +35,12 @@ struct SlowScript {
       start.LeaseIsLost();
     } else if (words.Is("released")) {
       start.Released();
-    } else if (words.Is("take")) {  // NOW [queued]
+    } else if (words.Is("take")) {  // Arguments: NOW [queued]
       const Time now = words.Number();
       if (!start.TakeMark(now, words.Is("queued"))) return "nothing, " + State();
       answer = start.Clears() ? "clear, " : "mark, ";
       start.MarkBegins();
-    } else if (words.Is("marked")) {  // NOW OWNERS [queued] [failed | lost] [known-lost]
+    } else if (words.Is("marked")) {  // Arguments: NOW OWNERS [queued] [failed | lost] [known-lost]
       const Time now = words.Number();
       MarkAnswer mark;
       mark.owners = static_cast<std::uint32_t>(words.Number());
@@ -273,8 +273,8 @@ TEST_CASE("a broken slow start is found") {
         kWanted,
         kWrite,
         {"end-call",
-         "slow 2 first, mark writing, no sending, no reading, reads alone !! slow start: a mark is being written by "
-         "nobody"}}},
+         "slow 2 first, mark writing, no sending, no reading, reads alone !! slow start: the mark is being written, "
+         "but no write is under way"}}},
       {"a mark outside of a slow start",
        {kSlow,
         kWanted,
@@ -290,7 +290,8 @@ TEST_CASE("a broken slow start is found") {
        {kSlow,
         kWanted,
         {"outstanding 0",
-         "slow 2 first, mark wanted, no sending, reads alone, next 0 !! slow start: no event is there to be marked"}}},
+         "slow 2 first, mark wanted, no sending, reads alone, next 0 !! slow start: the event to be marked is "
+         "missing"}}},
       {"a transition that is not in the chart",
        {kSlow,
         kWanted,

@@ -1,4 +1,4 @@
-// Events whose topics are not known yet.
+// Tests of events whose topics are not known yet.
 #include "engine_whole_script.hpp"
 
 namespace outbox::engine {

@@ -1,4 +1,5 @@
-// Trials on their own: which lanes are suspected and for how long, which events are tried at the same time, and resets.
+// Tests the class Trials alone: which lanes are suspected and for how long, which events are tried at the same time,
+// and resets.
 #include "engine/trials.hpp"
 
 #include "engine_script.hpp"
@@ -8,8 +9,9 @@ namespace {
 
 constexpr std::uint32_t kFirstEpoch = publisher::kTrialEpochs | 1;
 
-// Three new events and two that have failed may be tried at a time. A delivery may take 1000 microseconds, sending
-// stops 10 microseconds before a reservation ends, and a suspicion lasts 100 to 300 microseconds.
+// Runs scripts with Trials. Three new events and two that have failed may be tried at a time. A delivery may take 1000
+// microseconds, sending stops 10 microseconds before a reservation ends, and a suspicion lasts 100 to 300
+// microseconds.
 struct TrialScript {
   Settings settings{.window_events = 30,
                     .delivery_timeout = 1000,
@@ -29,13 +31,13 @@ struct TrialScript {
     const auto event = [&words] { return static_cast<EventIndex>(words.Number()); };
     const auto lane = [&words] { return static_cast<publisher::Lane>(words.Number()); };
     std::string answer;
-    if (words.Is("suspect")) {  // LANE EPOCH NOW
+    if (words.Is("suspect")) {  // Arguments: LANE EPOCH NOW
       const publisher::Lane suspected = lane();
       const auto epoch = static_cast<std::uint32_t>(words.Number());
       trials.Suspect(suspected, epoch, words.Number());
       return "";
     }
-    if (words.Is("prolong")) {  // LANE NOW
+    if (words.Is("prolong")) {  // Arguments: LANE NOW
       const publisher::Lane suspected = lane();
       trials.ProlongSuspicion(suspected, words.Number());
       return "";
@@ -44,7 +46,7 @@ struct TrialScript {
       trials.ForgetSuspicions();
       return "";
     }
-    if (words.Is("alone")) {  // NOW LANE [key N] [failed] [doubtful]
+    if (words.Is("alone")) {  // Arguments: NOW LANE [key N] [failed] [doubtful]
       const Time now = words.Number();
       Event sent;
       sent.lane = lane();
@@ -54,7 +56,7 @@ struct TrialScript {
       sent.doubtful = words.Is("doubtful");
       return trials.GoesAlone(sent, now) ? "yes" : "no";
     }
-    if (words.Is("enqueue")) {  // COUNT [key N] [failed] [until N] [flight N]
+    if (words.Is("enqueue")) {  // Arguments: COUNT [key N] [failed] [until N] [flight N]
       const Time count = words.Number();
       Incoming read;
       Reservation reservation;
@@ -84,7 +86,7 @@ struct TrialScript {
       answer += ", ";
     } else if (words.Is("reset")) {
       answer = "epoch " + std::to_string(trials.BeginReset() - kFirstEpoch) + " begins, ";
-    } else if (words.Is("reset-done")) {  // EPOCH NOW
+    } else if (words.Is("reset-done")) {  // Arguments: EPOCH NOW
       const auto epoch = static_cast<std::uint32_t>(words.Number()) + kFirstEpoch;
       std::vector<EventIndex> dropped;
       if (!trials.EndReset(epoch, words.Number(), backoff, dropped)) return "not yet, " + State();
@@ -95,7 +97,7 @@ struct TrialScript {
     } else if (words.Is("next")) {
       return Text(trials.NextDeadline(words.Number()));
     } else if (words.Is("stream")) {
-      // LANE [key N]: an event of the main stream, in a flight of its own.
+      // Arguments: LANE [key N]. Sends an event in the main stream, in a flight of its own.
       Incoming read{.lane = lane()};
       read.has_key = words.Is("key");
       if (read.has_key) read.key_hash = static_cast<std::uint64_t>(words.Number());
@@ -354,9 +356,9 @@ TEST_CASE("broken trials are found") {
   const Line begun{"begin 0", "sent 0, tried 0, since 0"};
   Play<TrialScript>({
       {"an event that waits and is settled",
-       {{"enqueue 1", "tried"}, {"settle 0", "tried !! trials: an event waits that is not queued"}}},
+       {{"enqueue 1", "tried"}, {"settle 0", "tried !! trials: a waiting event is not queued"}}},
       {"an event that is tried and settled",
-       {{"enqueue 1", "tried"}, begun, {"settle 0", tried + "an event is listed as tried and is not"}}},
+       {{"enqueue 1", "tried"}, begun, {"settle 0", tried + "an event in the list of tried events is not tried"}}},
       {"two events of a key",
        {{"enqueue 1 key 5", "tried"},
         {"enqueue 1 key 6", "tried"},
@@ -369,9 +371,9 @@ TEST_CASE("broken trials are found") {
         {"stream 2 key 5", "sent 2 !! trials: events of a key are tried and in the main stream at once"}}},
       {"an event that is tried and not listed",
        {{"try-beside", "tried, idle !! trials: events without an answer are miscounted"}}},
-      {"too many", {{"enqueue 1", "tried"}, begun, {"fewer-trials", tried + "too many at a time"}}},
+      {"too many", {{"enqueue 1", "tried"}, begun, {"fewer-trials", tried + "too many are in flight"}}},
       {"too many that have failed",
-       {{"enqueue 1 failed", "tried"}, begun, {"fewer-retrials", tried + "too many at a time"}}},
+       {{"enqueue 1 failed", "tried"}, begun, {"fewer-retrials", tried + "too many are in flight"}}},
       {"a key more", {{"enqueue 2 key 5", "tried"}, {"change-key 1 6", "tried !! trials: keys are miscounted"}}},
       {"another key",
        {{"enqueue 1 key 5", "tried"}, {"change-key 0 6", "tried !! trials: the events of a key are miscounted"}}},

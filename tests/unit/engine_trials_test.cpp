@@ -1,4 +1,5 @@
-// What follows from a refusal: which events are tried alone, which go on, and what counts as an outage.
+// Tests what follows from a refusal: which events are tried alone, which are sent as before, and what counts as an
+// outage.
 #include <algorithm>
 
 #include "engine/engine.hpp"
@@ -57,7 +58,7 @@ struct TrialRun {
     (publisher::IsTrial(reset) ? trial_epoch : epoch) = reset;
     Turn();
   }
-  // A lane's first event is sent alone, so one event of each lane is acknowledged first.
+  // Proves both lanes. A lane's first event is sent alone, so one event of each lane is acknowledged before the test.
   void Prove() {
     Read({{.lane = kBadLane}, {.lane = kGoodLane}});
     const std::vector<EventIndex> both = sent;
@@ -84,10 +85,10 @@ TEST_CASE("after a refusal the lane's events become trials, and the other lanes 
   const Time before = t.now;
   t.Reset();
   t.Read({Of(3, kGoodLane), Of(1, kBadLane), Of(2, kBadLane)});
-  CHECK(t.now == before);  // There is no backoff.
+  CHECK(t.now == before);  // A refusal causes no backoff.
   CHECK(t.rewinds);
   REQUIRE(t.sent.size() == 1);
-  CHECK(t.tried.empty());  // The trial waits for what was sent before it.
+  CHECK(t.tried.empty());  // Trials wait until the events sent before them are answered.
   t.Report(t.sent[0], Outcome::kAcknowledged);
   t.Turn();
   REQUIRE(t.tried.size() == 2);
@@ -96,7 +97,7 @@ TEST_CASE("after a refusal the lane's events become trials, and the other lanes 
   CHECK(t.failed == std::vector<EventIndex>{t.tried[0]});
   t.sent.clear();
   t.Read({Of(4, kGoodLane)});
-  CHECK(t.sent.size() == 1);  // The main stream is not reset.
+  CHECK(t.sent.size() == 1);  // A refused trial does not reset the main stream.
 }
 
 TEST_CASE("a producer that ends without a refusal is an outage, also when it is replaced because it is outdated",
@@ -130,7 +131,7 @@ TEST_CASE("a key has one trial at a time, and events behind a refused one wait",
   Incoming doubtful = Of(1, kGoodLane);
   doubtful.doubtful = true;
   t.Read({doubtful, Of(1, kGoodLane), Of(1, kBadLane), Of(2, kGoodLane)});
-  REQUIRE(t.sent.size() == 1);  // The event of the other key.
+  REQUIRE(t.sent.size() == 1);  // Only the event of the other key is sent.
   t.Report(t.sent[0], Outcome::kAcknowledged);
   t.Turn();
   REQUIRE(t.tried.size() == 1);
@@ -156,7 +157,7 @@ TEST_CASE("a key has one trial at a time, and events behind a refused one wait",
     REQUIRE(publisher::IsTrial(t.reset));
     t.sent.clear();
     t.Read({Of(1, kGoodLane), Of(5, kGoodLane)});
-    CHECK(t.sent.size() == 1);  // The event of the same key is not sent.
+    CHECK(t.sent.size() == 1);  // The event of the tried key is not sent.
     t.Reset();
     CHECK(t.failed.empty());
   }

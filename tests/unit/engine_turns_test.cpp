@@ -1,4 +1,4 @@
-// What the whole engine does next: it reads, sends, confirms and polls.
+// Tests the ordinary turns of the whole engine, in which it reads, sends, confirms and polls.
 #include "engine_whole_script.hpp"
 
 namespace outbox::engine {

@@ -1,4 +1,4 @@
-// A hint that rows were committed: how an engine reacts to it, and what it ignores.
+// Tests how an engine reacts to a hint that rows were committed, and when it ignores one.
 #include "engine/engine.hpp"
 #include "tests/catch.hpp"
 

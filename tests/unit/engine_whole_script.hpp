@@ -2,21 +2,21 @@
 // from it in one turn: first the commands, oldest first, and then the changes of the counters and of the engine's other
 // public state.
 //
-//   ago                                   the engine is newly made, and has not had a turn
-//   settings NAME NUMBER …                before anything else
+//   ago                                   shows the state of a new engine, before its first turn
+//   settings NAME NUMBER …                changes settings; only before all other lines
 //   at TIME                               sets the clock; alone, or before an input
-//   hold TOKEN UNTIL [slow]               begins a lease; lost, hand-over TOKEN UNTIL, stop UNTIL: end it
+//   hold TOKEN UNTIL [slow]               begins a lease; lost, hand-over TOKEN UNTIL and stop UNTIL end it
 //   read [more] [drain] [bytes N] [until N] [token N] [goes-on | ended] EVENT…
 //   read-fails [CODE]
-//   stored E…, unknown E…, refused E…     reports, of the stream in which the event was sent last; stale: of an earlier one
+//   [stale] stored E…, unknown E…, refused E…   reports in the event's last epoch; stale: in the one before
 //   reset, trials-reset                   the producer of the stream is replaced, as was requested last
 //   confirmed [CODE] [kept E…], recorded [CODE], released [CODE], marked OWNERS [CODE], removed ROWS [CODE]
 //   producer-failed, producer-outdated, wake, topics-known
 //
-// An EVENT is its key, or - if it has none, and its properties: "a" is an event of key a; "a2" has failed twice; "a!"
-// is refused before sending, "a?" is doubtful, "a~" awaits its topic, "a<" has come back after its removal; "a-" has no
-// key, and the hash of a; "a/3" goes to lane 3; "a@1" has policy 1. Results name events by their slots, and epochs by
-// their numbers, without the bit that marks trials.
+// An EVENT is written as its key, or as - if it has no key, followed by its properties: "a" is an event of key a; "a2"
+// has failed twice; "a!" is refused before sending, "a?" is doubtful, "a~" awaits its topic, "a<" has come back after
+// its removal; "a-" has no key, but the hash of key a; "a/3" goes to lane 3; "a@1" has policy 1. Results name events
+// by their slots, and epochs by their numbers, without the bit that marks trials.
 #pragma once
 
 #include <algorithm>
@@ -174,7 +174,8 @@ class WholeEngine {
       if (words.Is(name)) return code;
     return otherwise;
   }
-  // REQUIRES: the script has a request that this line answers; otherwise the script is wrong.
+  // Notes that the request `asked` is answered. Throws if the engine has made no such request: the script is then
+  // wrong.
   void Take(const std::string& asked) {
     if (asked_.erase(asked) == 0) throw std::invalid_argument("nobody has asked for: " + asked);
   }
@@ -329,7 +330,8 @@ class WholeEngine {
       state.emplace_back(name, Text(time));
     return state;
   }
-  // Returns what has changed since the last line; for a new engine, everything that is not 0, "no" or "ever".
+  // Returns the state that has changed since the last line; for a new engine, everything that is not 0, "no" or
+  // "ever".
   std::string Changes() {
     std::string text;
     for (const auto& [name, value] : State()) {
@@ -345,7 +347,7 @@ class WholeEngine {
   std::unique_ptr<Engine> engine_;
   Time now_ = 0;
   std::uint32_t reset_ = 0, trials_reset_ = 0;
-  std::map<EventIndex, std::uint32_t> sent_in_;  // The epoch in which it was sent last.
+  std::map<EventIndex, std::uint32_t> sent_in_;  // The epoch in which each event was sent last.
   std::string commands_;
   std::set<std::string> asked_;  // The calls under way.
   std::map<std::string, std::string> said_;

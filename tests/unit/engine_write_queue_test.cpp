@@ -1,4 +1,4 @@
-// The pauses after a failure, and the calls of one kind of write: when each call is made, and which elements it
+// Tests the pauses after a failure, and the calls of one kind of write: when each call is made, and which elements it
 // contains.
 #include "engine/write_queue.hpp"
 
@@ -59,7 +59,7 @@ TEST_CASE("a pause of less than four microseconds is not shortened") {
   CHECK(shortened);
 }
 
-// These are the first outputs of SplitMix64 for the seed 1234567, as published with the algorithm.
+// The expected values are the first outputs of SplitMix64 for the seed 1234567, as published with the algorithm.
 TEST_CASE("the pauses are a function of the seed") {
   constexpr Time kWait = Time{1} << 60;
   constexpr std::uint64_t kOutputs[] = {6457827717110365317u, 3203168211198807973u, 9817491932198370423u};
@@ -68,8 +68,8 @@ TEST_CASE("the pauses are a function of the seed") {
     CHECK(backoff.After(1, kWait, kWait) == kWait - static_cast<Time>(output % (kWait / 4 + 1)));
 }
 
-// Elements are numbers, and the token of an element is its number divided by ten. The pauses are 1, 2 and 3
-// microseconds.
+// Runs scripts with WriteQueue. Elements are numbers, the token of an element is its number divided by ten, and the
+// pauses are 1, 2 and 3 microseconds.
 struct QueueScript {
   Settings settings{.min_backoff = 1, .max_backoff = 3};
   Backoff backoff{1};

@@ -10,7 +10,8 @@
 
 namespace outbox::testing {
 
-// The table has no context of its own, so the store handle points to the fake itself. There is one store for each fake.
+// The functions of the table get no context of their own, so the store handle points to the fake itself. There is one
+// store for each fake.
 struct FakePlugin {
   outbox_code open_code = OUTBOX_OK, connect_code = OUTBOX_OK, confirm_code = OUTBOX_OK;
   std::string message = "the fake's own words";

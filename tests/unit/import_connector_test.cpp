@@ -1,5 +1,5 @@
-// How single settings of connectors are translated, and input that must not be trusted. tests/golden has whole
-// connectors.
+// Tests how single settings of connectors are translated, and that untrusted input does no harm. The tests with whole
+// connectors are in tests/golden.
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -38,7 +38,7 @@ json With(const std::string& name, const json& value) {
   return connector;
 }
 
-// Returns the configuration. The relay's own parser has to accept it.
+// Translates the connector, checks that the relay's own parser accepts the result, and returns it.
 json Configured(const json& connector, const std::string& worker = "") {
   const Translation translation = Import(connector, worker);
   for (const std::string& refusal : translation.refusals) UNSCOPED_INFO(refusal);
@@ -107,7 +107,7 @@ TEST_CASE("all refusals are reported at once") {
 TEST_CASE("a connector without converters of its own uses the worker's, with the worker's settings") {
   json connector = Connector();
   connector.erase("value.converter");
-  connector["value.converter.schemas.enable"] = "false";  // Kafka Connect ignores this setting then.
+  connector["value.converter.schemas.enable"] = "false";  // Kafka Connect ignores it without a converter.
   CHECK(RefusalOf(connector).find("--worker") != std::string::npos);
   const std::string worker =
       "# a worker\nbootstrap.servers = kafka:9092, \\\n   kafka2:9092\r\n"
@@ -144,7 +144,7 @@ TEST_CASE("a header that a later transform drops is not made") {
   json connector = With("transforms", "outbox,drop");
   connector["transforms.drop.type"] = "org.apache.kafka.connect.transforms.DropHeaders";
   connector["transforms.drop.headers"] = "id, other";
-  // The router comes first, so its headers are known only when all transforms are known.
+  // The router comes first in the chain, but which of its headers remain is known only after all transforms.
   CHECK(Configured(connector)["record"]["headers"] == json::object());
 }
 

@@ -1,4 +1,4 @@
-// Configurations as the program reads them: librdkafka's rules apply to /publisher/kafka.
+// Reads configurations as the program does: librdkafka's rules apply to /publisher/kafka.
 #pragma once
 
 #include "config/load.hpp"

@@ -1,6 +1,6 @@
-// Classifies each answer of a broker: a failure of the event, a failure of its topic, or an outage. This is the table
-// of docs/design/reliability.md. It follows the rule that an event is charged only for what would be refused again in
-// any state of the broker.
+// Tests how each answer of a broker is classified: as a failure of the event, as a failure of its topic, or as an
+// outage. The expected results are those of the table in docs/design/reliability.md. The rule is that an event is
+// charged only for what would be refused again in any state of the broker.
 #include "kafka/errors.hpp"
 
 #include <set>
@@ -19,7 +19,7 @@ struct Case {
   std::string reason;
 };
 
-// The answers of Kafka 3 and 4 to Produce, in the order of their codes.
+// The error codes with which Kafka 3 and 4 answer Produce requests, in the order of their numbers.
 const Case kBrokers[] = {
     {RD_KAFKA_RESP_ERR_UNKNOWN, Side::kOutage, ""},
     {RD_KAFKA_RESP_ERR_INVALID_MSG, Side::kEvent, "invalid_record"},
@@ -58,7 +58,7 @@ const Case kBrokers[] = {
     {RD_KAFKA_RESP_ERR_INVALID_RECORD, Side::kEvent, "invalid_record"},
     {RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT, Side::kOutage, ""},
     {RD_KAFKA_RESP_ERR_THROTTLING_QUOTA_EXCEEDED, Side::kOutage, ""},
-    // Codes that are newer than the library: UNKNOWN_TOPIC_ID, INCONSISTENT_TOPIC_ID and any later ones.
+    // Codes that librdkafka does not know yet: UNKNOWN_TOPIC_ID, INCONSISTENT_TOPIC_ID and any later ones.
     {static_cast<rd_kafka_resp_err_t>(100), Side::kOutage, ""},
     {static_cast<rd_kafka_resp_err_t>(103), Side::kOutage, ""},
     {static_cast<rd_kafka_resp_err_t>(127), Side::kOutage, ""},
@@ -78,7 +78,7 @@ const Case kLibrarys[] = {
     {RD_KAFKA_RESP_ERR__PURGE_INFLIGHT, Side::kOutage, ""},
     {RD_KAFKA_RESP_ERR__QUEUE_FULL, Side::kOutage, ""},
     {RD_KAFKA_RESP_ERR__FATAL, Side::kOutage, ""},
-    {RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE, Side::kOutage, ""},  // A refused record has an error code of its own.
+    {RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE, Side::kOutage, ""},  // A refused record has another error code.
     {RD_KAFKA_RESP_ERR__INCONSISTENT, Side::kOutage, ""},
     {RD_KAFKA_RESP_ERR__DESTROY, Side::kOutage, ""},
     {RD_KAFKA_RESP_ERR__FAIL, Side::kOutage, ""},

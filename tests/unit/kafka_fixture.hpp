@@ -1,6 +1,5 @@
-// A publisher with an embedded broker behind it. All tests share one broker, because each command to it, such as one
-// that starts it or takes it down, may last a second. Each test has a topic of its own, which the broker creates on
-// demand.
+// A publisher that is connected to an embedded broker. All tests share one broker, because each command that starts it
+// or takes it down may last a second. Each test has a topic of its own, which the broker creates on demand.
 #pragma once
 
 #include <spdlog/logger.h>
@@ -55,12 +54,12 @@ struct KafkaFixture {
     publisher = std::move(*made);
   }
 
-  // Repeats Prepare until enough is known of the topics.
+  // Prepares a batch of these rows, and repeats that until the topics of all rows are known.
   publisher::PreparedBatch Prepare(std::vector<Row> rows) {
     for (bool drain_first = false;;) {
       const std::size_t known = listener.topics_known();
       publisher::PreparedBatch batch = MakeBatch(rows);
-      // Prepare also fails while nothing is known of any topic.
+      // Prepare fails while none of the topics is known.
       if (publisher->Prepare(batch, Millis(10'000)).ok()) {
         batch.drain_first = drain_first = batch.drain_first || drain_first;
         REQUIRE(batch.events.size() == batch.batch.size());
@@ -81,7 +80,7 @@ struct KafkaFixture {
     return std::ranges::any_of(batch.events, [](const publisher::Prepared& event) { return event.waits; });
   }
 
-  // Rows of one key, with the payloads "first", "first+1", …
+  // Returns `count` rows of one key, whose payloads are the numbers from `first` on.
   std::vector<Row> Numbered(std::size_t count, std::size_t first = 0) const {
     std::vector<Row> rows(count, Row{topic});
     for (Row& row : rows) row.payload = std::to_string(first++);

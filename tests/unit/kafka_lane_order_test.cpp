@@ -1,4 +1,4 @@
-// The order in which records are passed to librdkafka.
+// Tests the order in which records are passed to librdkafka.
 #include "kafka/lane_order.hpp"
 
 #include <algorithm>
@@ -36,7 +36,7 @@ TEST_CASE("records are grouped by lane, and none overtakes another of its lane")
         sent[record.lane()].push_back(record.event);
       }
       CHECK(sent == expected);
-      CHECK(seen.size() == expected.size());  // No lane occurs twice.
+      CHECK(seen.size() == expected.size());  // The records of a lane are adjacent.
     }
   }
 }

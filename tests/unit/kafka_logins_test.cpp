@@ -1,4 +1,4 @@
-// Which secrets a new producer logs in with after the secrets of another one were refused.
+// Tests which secrets a new producer logs in with after the broker has refused those of another producer.
 #include "kafka/connect_gate.hpp"
 #include "kafka/logins.hpp"
 #include "kafka/reach.hpp"
@@ -62,16 +62,16 @@ TEST_CASE("attempts to connect become rare, down to one a minute if a login is r
     }
     return attempts;
   };
-  CHECK(attempts_within(seconds(1), false) == 5);  // At 0, a spare one at once, and at 0.1, 0.3 and 0.7 s.
+  CHECK(attempts_within(seconds(1), false) == 5);  // Two attempts at 0 s, and one each at 0.1, 0.3 and 0.7 s.
   CHECK(attempts_within(seconds(60), false) == 60);
   CHECK(gate.Admits("kafka2:9092", now));
 
   now += seconds(10);
-  CHECK(attempts_within(seconds(63), true) == 6);  // At 0, 2, 6, 14, 30 and 62 s.
+  CHECK(attempts_within(seconds(63), true) == 6);  // Attempts at 0, 2, 6, 14, 30 and 62 s.
   CHECK(attempts_within(seconds(600), true) == 10);
   gate.Open();
   CHECK(attempts_within(seconds(60), true) == 1);
-  // A login has worked, and is refused again an hour later.
+  // An hour later, logins are refused again.
   now += std::chrono::hours(1);
   CHECK(attempts_within(seconds(3), true) == 2);
 }
@@ -92,7 +92,7 @@ TEST_CASE("librdkafka's errors are reported with the broker, its address and a f
       "broker 7 advertises db:9092, and cannot be reached there: the address refuses connections: Connect to "
       "ipv4#10.0.0.1:9092 failed: Connection refused; set advertised.listeners of that broker to an address that this "
       "machine can reach, or make this one reachable");
-  // The broker's advertised.listeners cannot be the cause if the address is one of the configured ones.
+  // If the address is a configured one, the broker's advertised.listeners cannot be the cause.
   for (const auto& [address, broker] : {std::pair("db2:9092", 2), std::pair("db3:19092", 3)}) {
     const std::string text = std::string("ssl://") + address + "/" + std::to_string(broker) +
                              ": Connect to ipv4#10.0.0.2:9092 failed: Connection refused (after 1ms in state CONNECT)";

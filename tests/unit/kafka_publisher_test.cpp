@@ -73,7 +73,7 @@ TEST_CASE_METHOD(KafkaFixture, "a record carries every byte, and null and empty 
 }
 
 TEST_CASE_METHOD(KafkaFixture, "partitions are those of Java clients, and each partition is a lane", "[b81]") {
-  // From Kafka's UtilsTest: murmur2 of the key, then (hash & 0x7fffffff) % partitions.
+  // Keys and their murmur2 hashes from Kafka's UtilsTest. The partition is (hash & 0x7fffffff) % partitions.
   const std::vector<std::pair<std::string, std::int32_t>> hashes = {
       {"21", -973932308},
       {"foobar", -790332482},
@@ -131,12 +131,12 @@ TEST_CASE_METHOD(KafkaFixture, "a reset reports everything, and then events go o
     const PreparedBatch batch = Prepare(Numbered(500));
     publisher->Publish(All(batch, 1000), 1);
     Reset(2);
-    // All reports come before the answer to the reset. After that the arena may be freed.
+    // All reports arrive before the answer to the reset. After that answer the arena may be freed.
     REQUIRE(listener.reported_before_reset() == 501);
     REQUIRE(listener.reports().size() == 501);
     stored = listener.Count(Outcome::kAcknowledged) - 1;
     CHECK(listener.Count(Outcome::kUnknown) == 500 - stored);
-    // The acknowledged events are a prefix.
+    // The acknowledged events are the first ones of the batch.
     for (const Report& report : listener.reports()) {
       if (report.epoch == 1 && report.event >= 1000) {
         CHECK((report.event < 1000 + stored) == (report.outcome == Outcome::kAcknowledged));
@@ -188,7 +188,8 @@ TEST_CASE_METHOD(KafkaFixture, "a request that the broker refuses for good stops
 
 TEST_CASE_METHOD(KafkaFixture, "a success without an offset does not count", "[b64]") {
   // With a fresh producer and several requests in flight, the first request is refused with a retriable error.
-  // librdkafka infers from the second request's success that the first was stored, too. On this broker it was not.
+  // librdkafka infers from the success of the second request that the first was stored too, but this broker has not
+  // stored it.
   Make({{"batch.num.messages", "2"}, {"linger.ms", "0"}});
   const PreparedBatch batch = Prepare(Numbered(10));
   BrokerSlow(200);  // The second request is then on the wire before the first is answered.

@@ -43,8 +43,8 @@ inline StoredRecord ToRecord(rd_kafka_message_t* message) {
   return record;
 }
 
-// Returns all records that are in the topic now, in the order of each partition. After 20 s it returns what it has read
-// so far.
+// Returns all records that are in the topic now, each partition's records in their order. If that takes more than 20
+// s, returns the records that were read until then.
 inline std::vector<StoredRecord> ReadTopic(const std::string& bootstrap, const std::string& topic,
                                            std::int32_t partitions) {
   auto conf = kafka::MakePlainConf({{"bootstrap.servers", bootstrap},

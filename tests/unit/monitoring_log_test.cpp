@@ -1,4 +1,4 @@
-// A log entry is one line, whatever it contains.
+// Tests that a log entry is one line, whatever it contains.
 #include <spdlog/logger.h>
 
 #include "monitoring/log.hpp"

@@ -1,4 +1,5 @@
-// What is reported of a relay, from given observations: whether it is ready, its backlog, and the text for Prometheus.
+// Tests what is reported about a relay for given observations: its readiness, its backlog, and the text for
+// Prometheus.
 #include <spdlog/logger.h>
 #include <spdlog/sinks/ringbuffer_sink.h>
 
@@ -65,7 +66,8 @@ TEST_CASE("rows that stay make a relay unready while none can be removed, or if 
   auto seen = Working();
   runtime::ShardObservation& shard = seen.shards[0];
   shard.kept_why = "event e (row 7): no";
-  shard.removes_nothing_since = kNow - kSecond / 2;  // Other rows of the same confirm may still be removed.
+  // Half a second is too short to report: other rows of the same confirm may still be removed.
+  shard.removes_nothing_since = kNow - kSecond / 2;
   CHECK(StateOf(seen) == "active");
   shard.removes_nothing_since = kNow - 2 * kSecond;
   CHECK(StateOf(seen) == "undeletable");

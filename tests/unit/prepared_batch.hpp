@@ -20,7 +20,8 @@ struct Row {
   std::string event_type = "Placed";
 };
 
-// Bytes are overwritten when they are freed, so that a test notices a publisher that still reads them.
+// Returns a batch of these rows. Its bytes are overwritten when they are freed, so that a test notices a publisher
+// that still reads them.
 inline publisher::PreparedBatch MakeBatch(std::vector<Row> rows) {
   struct Arena {
     std::deque<std::string> bytes;

@@ -65,7 +65,8 @@ TEST_CASE("a line distinguishes null from empty, and bytes from text") {
   const auto binary = nlohmann::json::parse(pipe.ReadLine());
   CHECK(binary["key"] == nlohmann::json{{"base64", "/w=="}});
   CHECK(binary["payload"] == "a\0\n\"\\"s);
-  const auto not_utf8 = nlohmann::json::parse(pipe.ReadLine());  // A surrogate, and a code point above U+10FFFF.
+  // The key is a surrogate, and the payload is a code point above U+10FFFF.
+  const auto not_utf8 = nlohmann::json::parse(pipe.ReadLine());
   CHECK(not_utf8["key"] == nlohmann::json{{"base64", "7aCA"}});
   CHECK(not_utf8["payload"] == nlohmann::json{{"base64", "9JCAgA=="}});
   CHECK(not_utf8["event_type"] == "Тип");
@@ -100,7 +101,7 @@ TEST_CASE("a reader that stops blocks neither the engine nor the end, and nothin
   publisher->Publish(All(batch), 1);
 
   SECTION("reset: what was not written is unknown, and a partly written line is completed") {
-    // The pipe holds 64 KiB: one line as a whole, and a part of the next one.
+    // The pipe holds 64 KiB, that is, one whole line and a part of the next.
     REQUIRE(listener.WaitForReports(1));
     publisher->Reset(2);
     REQUIRE(listener.WaitForEpoch(2));
@@ -128,7 +129,7 @@ TEST_CASE("a closed pipe is an outage, reported once") {
   const PreparedBatch batch = Prepare(*publisher, std::vector<Row>(3));
   publisher->Publish(All(batch), 1);
   REQUIRE(listener.WaitForReports(3));
-  publisher->Publish(All(batch), 1);  // The engine does not know of the outage yet.
+  publisher->Publish(All(batch), 1);  // The engine was not notified of the outage yet.
   REQUIRE(listener.WaitForReports(6));
   CHECK(listener.Count(Outcome::kUnknown) == 6);
   publisher->Reset(2);

@@ -1,5 +1,5 @@
-// Payloads as Debezium expands them: the corner cases of the rules, and hostile payloads. tests/golden compares with
-// records that Debezium has made.
+// Tests that payloads are expanded as by Debezium: corner cases of the rules, and hostile payloads. tests/golden
+// compares with records that Debezium has made.
 #include <string>
 
 #include "config/pattern.hpp"
@@ -35,7 +35,7 @@ TEST_CASE("of two members with one name, the last value stays at the first one's
 
 TEST_CASE("a list of mixed types makes the whole payload a string, whatever else is wrong with it") {
   CHECK(Expanded(R"({"a":[1,"x"]})") == R"("{\"a\":[1,\"x\"]}")");
-  // The first list alone would stop Debezium.
+  // With the first list alone, Debezium would stop.
   CHECK(Expanded(R"({"o":[{"a":1},{"a":"x"}],"l":[true,1]})").starts_with('"'));
   CHECK(Expanded(R"({"l":[[],[1]]})").starts_with('"'));
 }
@@ -90,7 +90,8 @@ TEST_CASE("numbers are written as Java writes them") {
   CHECK(java("0.0000001e99999999999999999999") == "\"Infinity\"");
 }
 
-// Returns the contents of the groups, separated by |.
+// Returns the contents of the matched groups, each followed by |. If the expression does not match, returns the
+// reason.
 std::string Matched(std::string_view regex, std::string_view text) {
   const auto pattern = config::Pattern::Parse(regex);
   if (!pattern.ok()) return pattern.status().text();

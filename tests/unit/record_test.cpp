@@ -1,4 +1,4 @@
-// How rows become records: templates, plans, values of columns and JSON.
+// Tests how rows become records: templates, plans, values of columns and JSON.
 #include <map>
 #include <nlohmann/json.hpp>
 #include <random>
@@ -33,7 +33,7 @@ std::string JsonOf(ColumnType type, Style style, std::string_view value) {
   return text;
 }
 
-// A batch whose rows have these values.
+// The content of a batch: its columns, and the values and events of its rows.
 struct Rows {
   std::vector<Column> columns;
   std::vector<std::vector<std::optional<std::string>>> values;  // The values of each row's columns.
@@ -116,7 +116,7 @@ TEST_CASE("a row of Debezium's table becomes Debezium's record") {
   CHECK(batch.Topic(1) == "outbox.event.order");
   CHECK(batch.Content(1).event.aggregate_id == "");
   CHECK_FALSE(batch.Content(1).event.payload);
-  CHECK(ReasonOf(batch, 2) == "bad_topic");  // The column of its route is NULL.
+  CHECK(ReasonOf(batch, 2) == "bad_topic");  // The column from which its topic is made is NULL.
 }
 
 TEST_CASE("keys, values and envelopes in JSON") {
@@ -288,7 +288,7 @@ TEST_CASE("compact JSON is the same JSON, and invalid JSON is detected") {
   CHECK_FALSE(AppendCompact(std::string(kMaxJsonDepth, '[') + std::string(kMaxJsonDepth, ']'), to));
   CHECK(AppendCompact(std::string(kMaxJsonDepth + 1, '[') + std::string(kMaxJsonDepth + 1, ']'), to));
 
-  // JSON that is cut and changed at random must be judged as another parser judges it.
+  // JSON that was cut and changed at random must be accepted or refused exactly as another parser does.
   const std::string good = R"({"a": [1, -2.5e3, "x\u00e9\\", {"b": null}], "c": true, "d": {}})";
   std::mt19937 random(11);
   const std::string alphabet = "{}[]\":,0123456789.eE+-\\untrfalse \t\n";

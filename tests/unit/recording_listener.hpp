@@ -42,7 +42,7 @@ class RecordingListener final : public publisher::PublisherListener {
     changed_.notify_all();
   }
 
-  // Each of these functions returns false after 20 s.
+  // Each WaitFor function returns true once that much was reported, and false if it was not within 20 s.
   bool WaitForReports(std::size_t count) {
     return Wait([&] { return reports_.size() >= count; });
   }

@@ -1,4 +1,5 @@
-// The shell around the engine: real threads, the memory plugin, and a publisher whose answers the test decides.
+// Tests the relay around the engine: with real threads, the memory plugin, and a publisher whose answers the test
+// decides.
 #include "runtime/relay.hpp"
 
 #include <spdlog/logger.h>
@@ -17,7 +18,7 @@ using namespace std::chrono_literals;
 using publisher::Outcome;
 using runtime::Now;
 
-// The records that arrived at the simulated broker, shared by the publishers of several relays.
+// The records that have arrived at the simulated broker, shared by the publishers of several relays.
 class Topic {
  public:
   void Add(std::string key, std::string payload) {
@@ -42,7 +43,7 @@ class Topic {
 
 class TestPublisher : public publisher::Publisher {
  public:
-  // nullopt = there is never an answer.
+  // Decides the outcome of a record by its payload; nullopt: the record is never answered.
   using Judge = std::function<std::optional<Outcome>(std::string_view payload)>;
   TestPublisher(publisher::PublisherListener& listener, Topic& topic, Judge judge)
       : listener_(listener), topic_(topic), judge_(std::move(judge)) {
@@ -62,7 +63,7 @@ class TestPublisher : public publisher::Publisher {
       if (*outcome == Outcome::kAcknowledged)
         topic_.Add(std::string(View(event.aggregate_id)), std::string(View(event.payload)));
       else if (!publisher::IsTrial(epoch))
-        broken_ = true;  // No record may pass one that was not taken.
+        broken_ = true;  // No later record may overtake one that was not acknowledged.
       const publisher::Report report{r.event, epoch, *outcome, 7};
       listener_.OnReports({&report, 1});
     }
@@ -186,7 +187,7 @@ TEST_CASE("a standby takes over as soon as the active relay has stopped") {
   auto second = f.Start();
   CHECK(first->Stop(5s));
   f.Emit("a", 1, 1);
-  CHECK(f.topic.WaitFor(2, 2s));  // That is well before the lease of 15 s would end.
+  CHECK(f.topic.WaitFor(2, 2s));  // The lease of 15 s would expire much later.
   CHECK(second->Stop(5s));
   CHECK(f.topic.records().size() == 2);
 }
@@ -201,7 +202,8 @@ TEST_CASE("relays share the shards, and events of a shard that changes its owner
   config::Relay config;
   config.reserve_duration = 2s;
   int written = 0;
-  // Emits events until that many relays own the shards, and one of them owns `most`.
+  // Emits events until `relays` relays own all shards and the relay with the most shards owns `most`. Returns false
+  // after 20 s.
   const auto held_by = [&](std::size_t relays, std::size_t most) {
     for (const auto deadline = Now() + 20 * engine::kSecond; Now() < deadline;) {
       for (const char* key : {"a", "b", "c", "d", "e", "f", "g"}) f.Emit(key, written, written);
@@ -258,7 +260,7 @@ TEST_CASE("a relay that stops releases marked rows whose events got no answer, a
   REQUIRE(f.WaitFor([](const Statistics& stats) { return stats.live_relays == 1; }));
   auto second = f.Start();
   CHECK(first->Stop(200ms));
-  CHECK(f.topic.WaitFor(10, 5s));  // That is well before the marks of 15 s would end.
+  CHECK(f.topic.WaitFor(10, 5s));  // The marks of 15 s would end much later.
   CHECK(f.WaitForBacklog(0));
   CHECK(second->Stop(5s));
   for (std::size_t i = 0; i < 10; ++i) CHECK(f.topic.records()[i].second == std::to_string(i));

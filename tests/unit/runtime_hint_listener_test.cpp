@@ -1,4 +1,4 @@
-// Hints, which are datagrams from an application to a relay.
+// Tests of hints, which are datagrams from an application to a relay.
 #include <sys/socket.h>
 
 #include <atomic>
@@ -49,7 +49,7 @@ TEST_CASE("a hint reaches each relay, including one that started later") {
     }
     gone = first.address();
   }
-  const Hint hint({gone.c_str(), "127.0.0.1:9"});  // Made from string literals, as documented.
+  const Hint hint({gone.c_str(), "127.0.0.1:9"});  // Addresses may be string literals, as documented.
   hint.Send();
   hint.Send();
   const Ear again(gone);
@@ -63,7 +63,7 @@ TEST_CASE("many hints are reported a few times, and the last one is not lost") {
   const engine::Time begun = Now();
   for (int i = 0; i < 20'000; ++i) hint.Send();
   CHECK(ear.heard() <= (Now() - begun) / engine::kMillisecond + 2);
-  for (int before = -1; before != ear.heard();) {  // The hints that are left.
+  for (int before = -1; before != ear.heard();) {  // Waits until no more hints arrive.
     before = ear.heard();
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }

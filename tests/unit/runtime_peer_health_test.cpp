@@ -1,4 +1,4 @@
-// What the relay reports of its peers is true, also after a caller has stopped trying.
+// Tests that the reported state of a peer is true, also after a caller has stopped trying.
 #include "runtime/peer_health.hpp"
 
 #include <spdlog/logger.h>
@@ -65,7 +65,7 @@ TEST_CASE("a call that was given up does not count any more, but other calls of 
   CHECK_FALSE(database.State().trouble);
 }
 
-// An engine whose worker is played by the test.
+// An engine whose commands are answered by the test instead of by a runner.
 struct Worked {
   engine::Engine engine{engine::Settings{}};
   engine::Time now = 0;
@@ -113,9 +113,9 @@ TEST_CASE("only an answer to the oldest event moves the time since which the bro
     w.engine.Reported(std::vector<publisher::Report>{{event, w.epoch, publisher::Outcome::kAcknowledged}});
     w.Turn(0);
   };
-  w.Read(0);  // Nothing waits, so there is no slow start.
+  w.Read(0);  // The outbox is empty, so there is no slow start.
   w.Read(3);
-  answer(w.sent.at(0));  // It proves its lane.
+  answer(w.sent.at(0));  // This answer proves the lane.
   w.Read(2);
   REQUIRE(w.sent.size() == 5);
   const engine::Time since = w.engine.OwedSince();

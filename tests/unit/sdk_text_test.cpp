@@ -1,4 +1,4 @@
-// The rules for text and base64 that relay, plugins and emit helpers share.
+// Tests the rules for text and base64 that relay, plugins and emit helpers share.
 #include <random>
 #include <string>
 #include <vector>
@@ -17,8 +17,8 @@ TEST_CASE("only well-formed UTF-8 is UTF-8, and text has no NUL") {
     CHECK(IsText(good));
     CHECK(ToText(good) == good);
   }
-  // Stray and missing continuation bytes, overlong forms, surrogates, code points above U+10FFFF, and bytes that are
-  // never valid.
+  // These strings contain stray and missing continuation bytes, overlong forms, surrogates, code points above
+  // U+10FFFF, and bytes that are never valid.
   for (const auto bad :
        {"\x80"sv, "\xc2"sv, "\xc2\x41"sv, "\xc0\x80"sv, "\xc1\xbf"sv, "\xe0\x9f\xbf"sv, "\xe2\x82"sv, "\xed\xa0\x80"sv,
         "\xed\xbf\xbf"sv, "\xf0\x8f\xbf\xbf"sv, "\xf4\x90\x80\x80"sv, "\xf5\x80\x80\x80"sv, "\xff"sv}) {

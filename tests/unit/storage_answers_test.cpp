@@ -1,4 +1,5 @@
-// A plugin's answers as the core sees them: known codes, UTF-8 texts that name the plugin, and no half-made handles.
+// Tests that the core receives each answer of a plugin with a known code, a UTF-8 text that names the plugin, and no
+// half-made handle.
 #include <cstdlib>
 
 #include "fake_plugin.hpp"

@@ -1,4 +1,5 @@
-// The host refuses every batch that breaks the contract, names the plugin and the rule, and still releases the batch.
+// Tests that the host refuses every batch that breaks the contract, names the plugin and the rule, and still releases
+// the batch.
 #include <array>
 
 #include "fake_plugin.hpp"
@@ -89,12 +90,12 @@ TEST_CASE("a batch that breaks a rule is refused and released", "[b91]") {
 
   SECTION("more than asked") {
     events = {FakePlugin::Event("1"), FakePlugin::Event("2"), FakePlugin::Event("3"), FakePlugin::Event("4")};
-    RequireRefused(rig, "count is 4, more than the 3 asked for");
+    RequireRefused(rig, "count is 4; expected at most 3, as requested");
   }
   SECTION("more bytes than asked") {
     rig.order.max_bytes = 23;
     events[0].payload = events[1].payload = Raw(payload);
-    RequireRefused(rig, "its events are 24 bytes, more than the 23 asked for");
+    RequireRefused(rig, "the events have 24 bytes; expected at most 23, as requested");
   }
   SECTION("the same row twice, next to each other") {
     events = {FakePlugin::Event("7"), FakePlugin::Event("7")};
@@ -147,7 +148,8 @@ TEST_CASE("a batch that breaks a rule is refused and released", "[b91]") {
   }
   SECTION("event_size too small") {
     spoil = [](auto& batch) { batch.event_size = 8; };
-    RequireRefused(rig, "event_size is 8, ABI 1 has " + std::to_string(sizeof(outbox_event)));
+    RequireRefused(rig, "event_size is 8; expected a multiple of " + std::to_string(alignof(outbox_event)) +
+                            ", at least " + std::to_string(sizeof(outbox_event)) + " (ABI 1)");
   }
   SECTION("events NULL") {
     spoil = [](auto& batch) { batch.events = nullptr; };

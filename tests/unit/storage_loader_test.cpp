@@ -1,4 +1,5 @@
-// The loader accepts a good file, and refuses every bad one with the rule that it breaks and the places searched.
+// Tests that the loader accepts a good file, and refuses every bad one with the rule that it breaks and the places
+// searched.
 #include <grp.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -99,7 +100,7 @@ TEST_CASE("the first existing file decides") {
   second.Put(BadPlugin("plain-c"), "outbox-plain-c.so");
   CHECK(Refusal("plain-c", {"", {"/nowhere", first.path, second.path}}) ==
         "storage plugin 'plain-c' refused: " + first.path.string() +
-            "/outbox-plain-c.so: not an ELF file, so no shared library. Searched: /nowhere/outbox-plain-c.so, " +
+            "/outbox-plain-c.so: not an ELF file, so not a shared library. Searched: /nowhere/outbox-plain-c.so, " +
             first.path.string() + "/outbox-plain-c.so.");
 }
 
@@ -112,12 +113,12 @@ TEST_CASE("a file that breaks a rule is refused with the rule", "[b87]") {
     CHECK(RefusalOf("plain-c", relative) == "not an absolute path.");
   }
   SECTION("empty") {
-    CHECK(RefusalOf("x", folder.Write("outbox-x.so", "")) == "not an ELF file, so no shared library.");
+    CHECK(RefusalOf("x", folder.Write("outbox-x.so", "")) == "not an ELF file, so not a shared library.");
   }
   SECTION("a folder") {
     fs::create_directory(folder.path / "outbox-x.so");
     CHECK(RefusalOf("x", folder.path / "outbox-x.so") == "not a regular file.");
-    // Must not suggest "chmod o-w": the machine needs both as they are.
+    // The message must not suggest "chmod o-w": the machine needs /dev/null and /tmp writable by everybody.
     CHECK(RefusalOf("x", "/dev/null") == "not a regular file.");
     CHECK(RefusalOf("x", "/tmp") == "not a regular file.");
   }
@@ -127,7 +128,7 @@ TEST_CASE("a file that breaks a rule is refused with the rule", "[b87]") {
   }
   SECTION("another architecture") {
     std::string bytes = ReadFile(BadPlugin("plain-c"));
-    bytes.at(18) = '\x08';  // e_machine: MIPS
+    bytes.at(18) = '\x08';  // Sets e_machine to MIPS.
     bytes.at(19) = 0;
     CHECK(RefusalOf("x", folder.Write("outbox-x.so", bytes)).starts_with("built for another architecture ("));
   }
@@ -189,7 +190,7 @@ TEST_CASE("a file that others can change is refused", "[b87]") {
   }
   SECTION("by a group") {
     fs::permissions(file, fs::perms::group_write, fs::perm_options::add);
-    CHECK(Load("plain-c", {file.string(), {}}).ok());  // The relay's own group.
+    CHECK(Load("plain-c", {file.string(), {}}).ok());  // The file belongs to the relay's own group.
     if (::geteuid() == 0) {                            // Only root can give the file to another group.
       REQUIRE(::chown(file.c_str(), 0, 12345) == 0);
       CHECK(RefusalOf("plain-c", file) ==
@@ -216,7 +217,7 @@ TEST_CASE("every user who can replace the file or a part of its path must be tru
   REQUIRE(loads(file));
 
   SECTION("the owner of any part of the path") {
-    // A number instead of the paths themselves, because Catch treats a path as a range of its parts.
+    // GENERATE draws a number and not the path itself, because Catch treats a path as a range of its parts.
     const int up = GENERATE(0, 1, 2);
     const fs::path given = up == 0 ? file : up == 1 ? folder : folder.parent_path();
     give(given);
@@ -329,7 +330,7 @@ TEST_CASE("damaged ELF files are read without harm", "[b87]") {
   INFO("seed " << kSeed);
   std::mt19937 random(kSeed);
   const fs::path file = folder.path / "outbox-x.so";
-  // The headers are at the start, and the section table is at the end.
+  // Damages bytes near the start, where the headers are, and near the end, where the section table is.
   for (int i = 0; i < 500; ++i) {
     std::string bytes = good;
     for (int flips = 0; flips < 8; ++flips) {

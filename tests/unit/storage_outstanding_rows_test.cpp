@@ -13,7 +13,7 @@ using outbox::storage::OwnedRowId;
 
 TEST_CASE("outstanding numbers are those that were added and not removed") {
   std::mt19937 random(1);
-  // Each step makes the numbers collide in the hash table in another way. They are negative, zero and positive.
+  // Each step makes the numbers collide differently in the hash table. The numbers are negative, zero and positive.
   const std::int64_t step = GENERATE(1, 2, 10, 64, 4096, 1'000'003, std::int64_t{1} << 40);
   OutstandingRows outstanding;
   std::set<std::int64_t> expected;

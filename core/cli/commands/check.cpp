@@ -1,5 +1,5 @@
-// `outbox-relay check`: reports whether everything is in place, and how to fix what is not. Changes nothing, except
-// that --create-topics creates topics.
+// `outbox-relay check`: checks that a relay with this configuration could deliver events, and reports how to fix each
+// problem. The command changes nothing, except that --create-topics creates topics.
 #include <algorithm>
 #include <iostream>
 
@@ -29,7 +29,7 @@ struct Options {
   std::vector<std::string> topics;
   bool create_topics = false;
   PreviewRequest show;
-  std::string suggest;  // The name of a table.
+  std::string suggest;  // Name of the table for --suggest.
 };
 
 constexpr auto kKafkaTimeout = 5s;
@@ -135,10 +135,12 @@ class Check {
     PrintLine(Verdict::kOk, "connection to the database");
     CheckTables(**session, call);
     if (code_ == kOk) CheckRecords(**session, call);
-    if (config_.relay.wake_up && code_ == kOk) CheckWakeUps(**store);  // It would repeat an earlier error.
+    // After an error this check would only repeat it.
+    if (config_.relay.wake_up && code_ == kOk) CheckWakeUps(**store);
   }
 
-  // Checks that the record section fits the columns, and that captured rows still arrive.
+  // Checks that the record section fits the columns, and that the object which copies captured rows, such as a trigger,
+  // is still in place.
   void CheckRecords(storage::Session& session, const Call& call) {
     const auto columns = session.DescribeColumns(call);
     if (!columns.ok()) return Wrong(CodeOf(columns.status()), columns.status().text());
@@ -195,7 +197,7 @@ class Check {
     PrintLine(Verdict::kOk, fmt::format("Kafka at {}, {} broker{}", servers, brokers, brokers == 1 ? "" : "s"));
     const auto unreachable = (*cluster)->Unreachable(*seen, kKafkaTimeout);
     for (const std::string& text : unreachable) Wrong(kFailure, text);
-    if (unreachable.empty()) CheckProducing();  // It would repeat the errors above.
+    if (unreachable.empty()) CheckProducing();  // If a broker is unreachable, this check would repeat the errors above.
     for (const std::string& topic : options_.topics) CheckTopic(**cluster, *seen, topic);
   }
 
@@ -248,7 +250,7 @@ void Declare(Command& command, Options& options) {
   command.Flag("--create-topics", options.create_topics, "Create the topics given with --topic that are missing");
   command
       .Add("--show", options.show.row,
-           "Instead: print the record that would be sent for ROW, a row id or event id, or for \"all\" rows")
+           "Only print the record that would be sent for ROW, a row id or event id, or for \"all\" rows")
       .Value("ROW");
   command.Add("--limit", options.show.limit, "With --show all: print at most N records (default: 20)")
       .Between(1, 100'000)
@@ -256,7 +258,7 @@ void Declare(Command& command, Options& options) {
   command.Flag("--json", options.show.json, "With --show: print one JSON object per line");
   command
       .Add("--suggest", options.suggest,
-           "Instead: recognise the outbox table TABLE, and print the configuration that delivers it")
+           "Only recognise the outbox table TABLE, and print the configuration that delivers it")
       .Value("TABLE");
   command.Footer(
       "Checks the configuration, the addresses at which to listen, the plugin, the connection, tables and grants,\n"

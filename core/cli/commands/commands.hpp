@@ -1,4 +1,4 @@
-// The commands of the program. Each is defined in the file of its name.
+// Declares the commands of the program. Each command is defined in the source file of its name.
 #pragma once
 
 #include "cli/common/command_line.hpp"

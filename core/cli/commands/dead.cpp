@@ -46,7 +46,7 @@ int List(const ListOptions& options) {
   if (!options.json)
     std::cout << Events(shown, options.blocked ? "blocked" : options.undeletable ? "undeletable" : "dead") << '\n';
   std::cout << std::flush;
-  if (!std::cout) return kOk;  // Output::Finish reports it
+  if (!std::cout) return kOk;  // Output::Finish() reports the failed write.
   if (!options.blocked && !options.filter.HasFilter()) NameBlocked(*outbox);
   return kOk;
 }
@@ -82,7 +82,8 @@ int Show(const ShowOptions& options) {
                              monitoring::Escape(filter.events.front()))});
 }
 
-// Returns the event ids of the command line that are not in `from`, as a list for people.
+// Returns the event ids from the command line that the list `from` (OUTBOX_FROM_...) does not contain, comma-separated
+// and escaped for printing.
 Result<std::string> Missing(const Outbox& outbox, const EventFilter& filter, std::uint32_t from) {
   std::string missing;
   for (const std::string& event : filter.events) {
@@ -133,7 +134,7 @@ struct DiscardOptions : Bulk {
   bool blocked = false, break_order = false;
 };
 
-// Returns the reason why the named events may not be discarded, or "" if they may.
+// Returns why the events named on the command line must not be discarded, or "" if they may be discarded.
 Result<std::string> Objection(const Outbox& outbox, const DiscardOptions& options) {
   std::string objection;
   Walk walk;
@@ -204,11 +205,12 @@ void DeclareList(Command& command, ListOptions& options) {
   command.Add("--limit", options.filter.limit, "List at most N events, oldest rows first")
       .Between(1, 1'000'000'000)
       .Value("N");
-  const Option blocked = command.Flag("--blocked", options.blocked,
-                                      "Instead: list blocked events, which wait for an operator with their keys");
+  const Option blocked =
+      command.Flag("--blocked", options.blocked,
+                   "List blocked events, which wait for an operator together with their keys, instead of dead letters");
   command
       .Flag("--undeletable", options.undeletable,
-            "Instead: list undeletable events, which are delivered but whose rows cannot be removed")
+            "List undeletable events, which are delivered but whose rows cannot be removed, instead of dead letters")
       .Excludes(blocked);
   command.Flag("--json", options.json, "Print one JSON object per line, without payload and headers");
   command.Footer(
@@ -267,8 +269,8 @@ void DeclareDiscard(Command& command, DiscardOptions& options) {
   command.Flag("--break-order", options.break_order,
                "Allow discarding blocked events, although later events of their keys are then delivered without them");
   command.Footer(
-      "The key of a dead letter has gone on without it. The key of a blocked event waits for it, and goes on within a\n"
-      "minute after the discard.\n" +
+      "Later events of a dead letter's key are not held up by it. Later events of a blocked event's key wait for it,\n"
+      "and are delivered within a minute after it is discarded.\n" +
       std::string(kEventIdForms) +
       "\n"
       "Examples:\n"

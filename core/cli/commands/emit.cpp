@@ -1,5 +1,5 @@
-// `outbox-relay emit`: inserts events from stdin into the outbox, for experiments and scripts. An application writes
-// its events in its own transaction instead.
+// `outbox-relay emit`: inserts events from stdin into the outbox, for experiments and scripts. An application does not
+// use this command: it inserts its events in its own transaction.
 #include <cerrno>
 #include <cstdio>
 #include <iostream>
@@ -21,12 +21,13 @@ struct Options {
   std::uint32_t batch = 1;
 };
 
-// A transaction that inserts events. It is rolled back unless it was committed.
+// A transaction that inserts events. If it was not committed, the destructor rolls it back.
 class Transaction {
  public:
   explicit Transaction(const Outbox& outbox) : outbox_(outbox) {}
   ~Transaction() {
-    // The database rolls it back in any case, at the latest when the connection ends.
+    // A failure is ignored: the database rolls the transaction back in any case, at the latest when the connection
+    // ends.
     if (open_) (void)outbox_.session->EndEmit(false, outbox_.call());
   }
   Transaction(const Transaction&) = delete;
@@ -83,7 +84,7 @@ int Emit(const Options& options) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     auto event = ParseEventLine(line, headers);
     if (!event.ok()) return stop(OUTBOX_BAD_DATA, fmt::format("line {}: {}", line_number, event.status().text()));
-    // The relay would refuse the event with the same words, and its key would wait.
+    // Without this check the relay would refuse the event with the same text, and later events of its key would wait.
     const auto bad = to_kafka ? BadTopicName(event->topic) : std::nullopt;
     if (bad) return stop(OUTBOX_BAD_DATA, fmt::format("line {}: \"topic\": {}", line_number, *bad));
     batch.push_back(std::move(*event));
@@ -108,8 +109,8 @@ void Declare(Command& command, Options& options) {
   command.Footer(
       "A line: {\"topic\": ..., \"type\": ..., \"key\": ..., \"payload\": ..., \"headers\": {...}, \"event_id\": ...}\n"
       "key, headers and event_id are optional. payload: a string as its bytes, {\"base64\": \"...\"} as the bytes\n"
-      "that it encodes, null as a tombstone, any other JSON as its text without white space. At a bad line the\n"
-      "command prints its number and ends, and nothing of its transaction is committed.\n"
+      "that it encodes, null as a tombstone, any other JSON as its text without white space. On an invalid\n"
+      "line, the command prints the line number and exits; its transaction is rolled back.\n"
       "\n"
       "Examples:\n"
       "  echo '{\"topic\":\"orders\",\"type\":\"created\",\"key\":\"o-1\",\"payload\":{\"total\":3}}' | outbox-relay "

@@ -41,7 +41,8 @@ int ExplainEvent(const Outbox& outbox, const Options& options) {
   return kOk;
 }
 
-// Calls `use` for the first events of the key in `from`, at most options.limit. Returns true if there are more.
+// Calls `use` for the first options.limit events with the key options.key in the list `from` (OUTBOX_FROM_...). Returns
+// true if the list contains more events with this key.
 Result<bool> Collect(const Outbox& outbox, const Options& options, std::uint32_t from,
                      const std::function<void(const Record&)>& use) {
   std::uint32_t seen = 0;

@@ -24,10 +24,10 @@ const std::map<std::string, std::int32_t>& States() {
   return kStates;
 }
 
-// The last row of a page: in the outbox or, on later pages, among the dead letters.
+// The last row of a page. The first pages list the outbox; the dead letters follow.
 struct Place {
   bool dead = false;
-  std::string row_id;  // as text
+  std::string row_id;  // Row id as text.
   [[nodiscard]] std::string Text() const { return (dead ? "dead:" : "outbox:") + row_id; }
 };
 
@@ -53,7 +53,7 @@ std::string FoundLine(const Record& record) {
                      record.event.aggregate_id ? monitoring::Escape(*record.event.aggregate_id) : "(no key)");
 }
 
-// Returns the event ids of the command line that are not in `seen`, as a list for people.
+// Returns the event ids from the command line that are not in `seen`, comma-separated and escaped for printing.
 std::string Missing(const Options& options, const std::set<std::string>& seen) {
   std::string missing;
   for (const std::string& event : options.filter.events)
@@ -82,7 +82,7 @@ int Find(Options options) {
   for (const bool dead : {false, true}) {
     if ((after && after->dead && !dead) || (state && dead != (*state == OUTBOX_STATE_DEAD))) continue;
     EventFilter filter = options.filter;
-    filter.limit = options.limit - shown + 1;  // One more than is shown, to learn whether there are more.
+    filter.limit = options.limit - shown + 1;  // One event more than is shown, to learn whether there are more.
     Walk walk;
     const std::int32_t wanted = state.value_or(OUTBOX_STATE_ABSENT);
     const bool failed = wanted == OUTBOX_STATE_RETRYING || wanted == OUTBOX_STATE_BLOCKED;
@@ -115,7 +115,7 @@ int Find(Options options) {
     if (more) break;
   }
   std::cout << std::flush;
-  if (!std::cout) return kOk;  // The search ended at the failed write, which Output::Finish reports.
+  if (!std::cout) return kOk;  // The search ended at the failed write, which Output::Finish() reports.
   if (!options.json) std::cout << Events(shown) << std::endl;
   const bool whole = !more && options.after.empty() && options.state.empty() && !options.filter.HasFilter();
   if (const std::string missing = Missing(options, seen); whole && !missing.empty())

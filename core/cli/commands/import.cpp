@@ -1,5 +1,6 @@
-// `outbox-relay import`: writes a configuration from that of a Debezium connector, without connecting to anything. With
-// --verify it compares the relay's records with the connector's instead.
+// `outbox-relay import`: translates the configuration of a Debezium connector to a configuration of the relay, without
+// connecting to anything. With --verify the command compares the relay's records with those of the connector instead of
+// translating.
 #include <cerrno>
 #include <fstream>
 #include <iostream>
@@ -79,8 +80,10 @@ void Declare(Command& command, Options& options) {
       .Add("--worker", options.worker,
            "Configuration of the Connect worker, as properties or JSON, for its converters and brokers")
       .Value("FILE");
-  command.Flag("--verify", options.verify,
-               "Instead: compare the records of captured rows with those that the connector has stored, byte for byte");
+  command.Flag(
+      "--verify", options.verify,
+      "Compare the records of captured rows with those that the connector has stored, byte for byte, instead of "
+      "translating");
   command.Config(options.verification.config);
   command.Flag("--remove-delivered", options.verification.remove_delivered,
                "With --verify: remove the captured rows whose records are stored identically; no relay may run");
@@ -110,7 +113,7 @@ void Declare(Command& command, Options& options) {
 
 }  // namespace
 
-constinit const CommandEntry kImportCommand{"import", "Write a configuration from that of a Debezium connector",
+constinit const CommandEntry kImportCommand{"import", "Translate the configuration of a Debezium connector",
                                             [](Command& command) { return Bind(command, Declare, Run); }};
 
 }  // namespace outbox::cli

@@ -19,8 +19,8 @@ struct Options {
   SchemaOptions schema;
 };
 
-// Returns only the notes. The other findings are left out, because after a removal of the capture the check reports
-// that nothing copies rows, which is what was asked for.
+// Returns only the notes among `findings`. Errors and warnings are left out, because after --remove-capture the check
+// reports that nothing copies rows, which is what the user asked for.
 std::vector<Finding> Notes(std::vector<Finding> findings) {
   std::erase_if(findings, [](const Finding& finding) { return !finding.note; });
   return findings;
@@ -39,8 +39,8 @@ int Print(const Options& options) {
   return kOk;
 }
 
-// Checks, before a trigger copies rows, that records can be made of them. PlanSchema reports what is wrong with the
-// table.
+// Checks that records can be made from the rows that a trigger will copy. Mistakes in the table itself are not reported
+// here, because PlanSchema reports them.
 Status RecordsFit(Outbox& outbox, const Call& call) {
   const auto columns = outbox.session->DescribeColumns(call);
   if (!columns.ok() || columns->empty()) return {};
@@ -52,7 +52,7 @@ int Apply(const Options& options) {
   if (!outbox.ok()) return Report(outbox.status());
   SchemaOptions schema = options.schema;
   schema.wake_up = outbox->config.relay.wake_up;
-  // Building an index or converting payloads may take longer than a relay's calls are allowed to.
+  // Building an index or converting payloads may take longer than the timeout for a relay's calls.
   Call call = outbox->call();
   call.timeout = std::max<Millis>(call.timeout, kShortest);
   if (!schema.remove_capture)
@@ -83,7 +83,7 @@ void Declare(Command& command, Options& options) {
   command.Flag("--rewrite-events", options.schema.rewrite_events,
                "Let --payload convert waiting events and dead letters too; without it migrate refuses to touch them");
   command.Flag("--remove-capture", options.schema.remove_capture,
-               "Instead: remove the triggers that copy rows of the application's table; keep the relay's tables");
+               "Only remove the triggers that copy rows of the application's table; keep the relay's tables");
   command
       .Add("--shards", options.schema.shards,
            "Number of shards that relays divide among themselves, 1 to 256; can change only while no relay runs")

@@ -1,4 +1,4 @@
-// `outbox-relay plugins`: lists the plugins that were found, where they are, and why a file was refused.
+// `outbox-relay plugins`: lists the plugins that were found, with the file of each, and says why a file was refused.
 #include "storage/loader.hpp"
 
 #include <iostream>

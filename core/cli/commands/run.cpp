@@ -1,4 +1,4 @@
-// `outbox-relay run`: the daemon.
+// `outbox-relay run`: runs the daemon, which delivers events until it is stopped.
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -31,8 +31,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Keeps payloads and passwords inside the process: no core dump, no debugger from another process, no file that other
-// users can read.
+// Keeps payloads and passwords inside the process: disables core dumps, prevents other processes from attaching a
+// debugger, and creates no files that other users can read.
 void CloseProcess() {
   umask(027);
   const rlimit none{0, 0};
@@ -40,16 +40,17 @@ void CloseProcess() {
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
-// The effect of signals, before and after the relay has a log. Thread: any.
+// Determines the effect of a signal before and after the daemon has a log. Thread: any.
 class SignalLog {
  public:
-  // From this call on there is something to finish, and a stop is logged. Before it, a signal ends the process at once,
-  // because what the process does until then, such as reading the configuration from a pipe, may take long.
+  // Sets the log. Before this call, a signal that asks for a stop ends the process at once, because until then the
+  // process may be busy for a long time, for example with reading the configuration from a pipe. After this call, the
+  // daemon stops cleanly and logs the stop.
   void Begin(std::shared_ptr<spdlog::logger> logger) {
     const std::lock_guard lock(mutex_);
     logger_ = std::move(logger);
   }
-  // REQUIRES: this object outlives the StopRequest that has the hooks.
+  // Returns the hooks for a StopRequest. REQUIRES: this object outlives that StopRequest.
   [[nodiscard]] StopHooks Hooks() {
     return {[this](int signal) { Stopping(signal); }, [this](int signal) { Ignored(signal); }};
   }
@@ -101,7 +102,7 @@ class Daemon {
     if (!store.ok()) return End(store.status());
 
     runtime::Relay relay(config_.relay, *store, record::Shaping(MakePublishers(config_, logger_), shaper_), logger_);
-    std::unique_ptr<monitoring::Endpoints> endpoints;  // They answer while the database is down, too.
+    std::unique_ptr<monitoring::Endpoints> endpoints;  // The endpoints answer even while the database is unavailable.
     if (!config_.http.listen.empty()) {
       auto listening = monitoring::Endpoints::Start(config_, relay, *store, ThisBuild(), logger_);
       if (!listening.ok()) return End(listening.status());
@@ -124,14 +125,14 @@ class Daemon {
   }
 
   int End(const Status& status) {
-    // An entry of the log is one line, but a fix may have several, such as SQL to copy.
+    // A log entry is one line, but the text of a fix may have several lines, such as SQL to copy.
     std::istringstream lines(config::Redact(status.text()));
     for (std::string line; std::getline(lines, line);) util::LogError(*logger_, "{}", line);
     return CodeOf(status);
   }
 
-  // Checks the tables, and tries again as long as the database is down. Returns nothing if a stop was requested before
-  // the database answered.
+  // Checks the tables, and repeats the check while the database is unavailable. Returns nothing if a stop was requested
+  // before the database answered.
   std::optional<Status> CheckTables(storage::Store& store, runtime::Relay& relay) {
     const Call call{0, 0, config_.relay.storage_timeout};
     std::minstd_rand random(std::random_device{}());
@@ -185,8 +186,8 @@ class Daemon {
           "{}: stopping, within {} ms; a second signal, one second from now or later, ends the process at once",
           SignalName(signal), config_.relay.shutdown_timeout.count());
       if (relay.Stop(config_.relay.shutdown_timeout)) return;
-      // A call hangs, and destroying the relay would wait for it. The lease expires without a release, and the next
-      // relay sends again what was not confirmed.
+      // A call hangs, and the destructor of the relay would wait for that call. So the process exits without destroying
+      // the relay: the lease expires without a release, and the next relay sends again what was not confirmed.
       util::LogWarning(*logger_,
                        "not everything could be confirmed in time: the next relay will send some events again");
       util::FlushLog(*logger_);

@@ -1,4 +1,4 @@
-// `outbox-relay unblock`: retries failed events now, and the removal of rows that could not be removed.
+// `outbox-relay unblock`: makes failed events due now, and tries again to remove the rows of undeletable events.
 #include <algorithm>
 #include <iostream>
 
@@ -19,8 +19,8 @@ Result<std::uint64_t> CountUndeletable(const Outbox& outbox, Bulk bulk) {
   return ChangeAll(outbox, bulk, kRemove);
 }
 
-// Tries to remove the undeletable events that `bulk` selects, which were `count`. Returns how many of them are gone,
-// including those that a running relay has removed meanwhile.
+// Tries to remove the undeletable events that `bulk` selects; `count` is their number before this call. Returns how
+// many of them are gone, including those that a running relay has removed meanwhile.
 Result<std::uint64_t> RemoveUndeletable(const Outbox& outbox, const Bulk& bulk, std::uint64_t count) {
   auto removed = ChangeAll(outbox, bulk, kRemove);
   if (!removed.ok() || *removed == count) return removed;

@@ -4,8 +4,8 @@
 #include <jemalloc/jemalloc.h>
 
 // Options that jemalloc reads before main. Freed memory returns to the system within about a second. A background
-// thread returns it, because an idle relay makes no calls that would. Each arena keeps memory of its own, so there are
-// only two; threads rarely contend for them, because each thread has a cache in front of its arena.
+// thread returns it, because an idle relay does not call the allocator. Each arena keeps memory of its own, so there
+// are only two arenas; threads rarely contend for them, because each thread has a cache in front of its arena.
 const char* malloc_conf = "narenas:2,background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0";
 #else
 #include <gnu/libc-version.h>

@@ -72,7 +72,7 @@ Result<std::uint64_t> ChangeAll(const Outbox& outbox, const Bulk& bulk, const Bu
     counting.from = action.from;
     counting.state = action.State();
     counting.found = [&](const Record& record) {
-      // Both walks, the count and the change, exclude events that fail from now on.
+      // Both the counting and the changing walk exclude events that fail after this moment.
       if (filter.until_us == 0) filter.until_us = record.now_us;
       ++found;
     };

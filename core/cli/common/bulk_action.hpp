@@ -14,12 +14,12 @@ struct Bulk {
   std::string config;
   EventFilter filter;
   bool all = false, dry_run = false;
-  std::optional<std::uint64_t> count;  // The expected number of events, as a dry run printed it.
+  std::optional<std::uint64_t> count;  // Expected number of events, as printed by a dry run.
 };
 
 // Adds the filters, --all, --limit and --dry-run to `command`. REQUIRES: `bulk` lives as long as the command's action.
 void AddBulkOptions(Command& command, Bulk& bulk);
-// Adds --count, which changes that are guarded require (see CheckBulk).
+// Adds --count, which a guarded change requires (see CheckBulk()).
 void AddCountOption(Command& command, Bulk& bulk);
 
 // Checks that the command line says clearly which events are meant. If `guarded`, a change by filter or --all must also
@@ -28,20 +28,20 @@ void AddCountOption(Command& command, Bulk& bulk);
 
 // A change, and the words for it in messages.
 struct BulkAction {
-  std::uint32_t from;  // The list that has the events: one of OUTBOX_FROM_...
+  std::uint32_t from;  // The list that contains the events: one of OUTBOX_FROM_...
   storage::Change change;
-  const char* of;    // The kind of event, such as "dead".
-  const char* done;  // The participle of the change, such as "requeued".
-  // Another option that the change requires and a dry run does not, with a blank before it, such as " --break-order".
+  const char* of;    // Adjective for the events, such as "dead".
+  const char* done;  // Participle of the change, such as "requeued".
+  // A further option that the change requires but a dry run does not, with a leading blank, such as " --break-order".
   const char* also_needed = "";
-  // Returns the only state whose events are changed, or nothing if every event of the list is.
+  // Returns the state to which the change is limited, or nothing if events in every state are changed.
   [[nodiscard]] std::optional<std::int32_t> State() const {
     return change == storage::Change::kDiscardBlocked ? std::optional<std::int32_t>(OUTBOX_STATE_BLOCKED)
                                                       : std::nullopt;
   }
 };
 // Makes the change and returns how many events were changed. With bulk.dry_run it changes nothing and returns how many
-// events would be. Errors: OUTBOX_BAD_DATA if another number of events than bulk.count is found; nothing is changed
+// events would be changed. Errors: OUTBOX_BAD_DATA if the number of events found is not bulk.count; nothing is changed
 // then.
 [[nodiscard]] Result<std::uint64_t> ChangeAll(const Outbox& outbox, const Bulk& bulk, const BulkAction& action);
 

@@ -12,7 +12,7 @@ namespace {
 
 constexpr int kAnswerMs = 2000;
 
-// Returns true if whatever listens at `address` serves the metrics of a relay.
+// Returns true if the program that listens at `address` serves the metrics of a relay.
 bool IsRelay(const std::string& address) {
   const auto link = util::Connect(address);
   if (!link.ok()) return false;
@@ -49,7 +49,8 @@ std::vector<ListenerFinding> CheckListeners(const config::Config& config) {
   if (!config.http.listen.empty()) findings.push_back(Try("/http/listen", config.http.listen, SOCK_STREAM));
   if (!config.relay.hints.empty()) {
     findings.push_back(Try("/relay/hints", config.relay.hints, SOCK_DGRAM));
-    // Datagrams get no answer. If a relay answers at the HTTP address, it is taken to have this address as well.
+    // A program that receives datagrams cannot be identified, because they get no answer. If this address is in use and
+    // a relay answers at the HTTP address, that relay is assumed to use this address too.
     if (findings.size() == 2) findings.back().in_use = findings.front().in_use && !findings.back().status.ok();
   }
   return findings;

@@ -12,11 +12,11 @@ namespace outbox::cli {
 struct ListenerFinding {
   Status status;        // OK, or the reason why a relay that starts now could not listen.
   std::string text;     // The line to print if the status is OK.
-  bool in_use = false;  // True if a running relay has the address, probably the one with this configuration.
+  bool in_use = false;  // True if a running relay listens at the address, probably the one with this configuration.
 };
 
-// Binds each address of the configuration and releases it again. If a TCP address cannot be bound, an HTTP request to
-// it finds out whether a relay listens there.
+// Binds each address of the configuration and releases it again. If a TCP address cannot be bound, an HTTP request
+// determines whether a relay listens there.
 [[nodiscard]] std::vector<ListenerFinding> CheckListeners(const config::Config& config);
 
 }  // namespace outbox::cli

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::string_view kIndent = "\n       ";
 
-// Indents all lines but the first, so that they stand below the text of the first.
+// Indents all lines of `text` except the first, so that they align with the text of the first line.
 std::string Indented(std::string_view text) {
   std::string indented;
   while (!text.empty() && text.back() == '\n') text.remove_suffix(1);

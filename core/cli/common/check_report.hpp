@@ -1,5 +1,5 @@
-// Output of commands that check something: each result is a line that begins with ok, note, warn or error. The fix
-// follows on the next line.
+// Prints the results of commands that check something. Each result is a line that begins with ok, note, warn or error;
+// its fix follows on the next line.
 #pragma once
 
 #include <string>

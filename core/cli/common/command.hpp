@@ -1,4 +1,4 @@
-// What the commands share: loading the configuration, opening the outbox, and reporting a status.
+// Functions that the commands share: they load the configuration, open the outbox and report a status.
 #pragma once
 
 #include <spdlog/fwd.h>
@@ -30,25 +30,25 @@ int Report(const Status& status);
 [[nodiscard]] Result<std::shared_ptr<storage::Store>> OpenStore(const config::Config& config,
                                                                 std::shared_ptr<spdlog::logger> logger);
 
-// Makes a logger for commands that report to the operator by their output: it logs warnings and errors, or less if the
-// configuration says so.
+// Makes a logger for commands that report to the operator by their output. It logs only warnings and errors, or fewer
+// entries if the configuration says so.
 [[nodiscard]] std::shared_ptr<spdlog::logger> QuietLogger(const config::Log& log);
 
-// An open outbox, from its configuration to one connection. Members are destroyed in reverse order, so the connection
-// is closed before its store. Each command makes its own. Thread: one at a time.
+// An open outbox: its configuration, its store and one connection. Members are destroyed in reverse order, so the
+// connection is closed before its store. Each command opens its own. Thread: one at a time.
 struct Outbox {
   config::Config config;
   std::shared_ptr<storage::Store> store;
   std::unique_ptr<storage::Session> session;
-  // Makes records of rows. It is nullptr if a row is a record as it is, or if the record section does not fit the
-  // columns.
+  // The shaper that makes records from rows. It is nullptr if rows become records without any change, or if the record
+  // section does not fit the columns.
   std::shared_ptr<const record::Shaper> shaper = nullptr;
-  // The index of the captured column whose value consumers know as the event id, or nothing if there is no such column.
+  // Index of the captured column whose value consumers know as the event id; nothing = there is no such column.
   std::optional<std::size_t> id_column = std::nullopt;
 
-  // Limits of a call to the session: the configured timeout.
+  // Returns the limits of a call to the session: the configured timeout.
   [[nodiscard]] Call call() const { return {0, 0, config.relay.storage_timeout}; }
-  // Parses a row id that a person or a script gives. Returns nothing if no row of this outbox can have this id.
+  // Parses a row id that a user or a script has entered. Returns nothing if no row of this outbox can have this id.
   [[nodiscard]] std::optional<storage::OwnedRowId> ParseRowId(std::string_view text) const {
     return storage::OwnedRowId::Parse(text, store->NumbersRows());
   }

@@ -1,6 +1,7 @@
 // The program's command line: declares commands and options, parses, and reports what is wrong with a command line.
 //
-// It hides CLI11, whose header takes a compiler more than ten seconds: only command_line.cpp includes that header.
+// This header hides CLI11, whose own header takes more than ten seconds to compile: only command_line.cpp includes
+// CLI11's header.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,7 @@ class Option;
 
 namespace outbox::cli {
 
-// Does what a parsed command line asks for, and returns the exit code.
+// Executes a parsed command line and returns the exit code.
 using Action = std::function<int()>;
 
 // An option of a command, or an argument without a name. The methods return the option, so that they can be chained.
@@ -27,17 +28,17 @@ class Option {
  public:
   explicit Option(CLI::Option& option) : option_(&option) {}
 
-  // Names the value in the help text, such as "FILE". An empty name shows nothing.
+  // Names the value in the help text, such as "FILE". With an empty name the help text shows no value.
   Option& Value(const std::string& name);
   Option& Required();
   Option& Excludes(const Option& other);
-  // Takes the value from this environment variable if the command line does not have the option.
+  // Reads the value from this environment variable if the command line does not contain the option.
   Option& Environment(const std::string& variable);
   // Accepts only numbers from `min` to `max`.
   Option& Between(int min, int max);
   // Accepts only these words.
   Option& OneOf(const std::vector<std::string>& words);
-  // Accepts only values for which `check` returns "". Any other text is the reason for the refusal.
+  // Accepts only values for which `check` returns "". Any other result of `check` is the reason for refusing the value.
   Option& Check(std::function<std::string(const std::string&)> check);
 
  private:
@@ -46,8 +47,8 @@ class Option {
 
 struct CommandEntry;
 
-// A command while it is being declared. REQUIRES: the variables that receive values of options live as long as the
-// command's action.
+// A command whose options are being declared. REQUIRES: the variables that receive values of options live as long as
+// the command's action.
 class Command {
  public:
   struct State;
@@ -64,10 +65,11 @@ class Command {
   Option Add(const std::string& names, std::optional<std::uint64_t>& value, const std::string& about);
   Option Flag(const std::string& names, bool& value, const std::string& about);
 
-  // Adds --config FILE (-c FILE), which may also be given as OUTBOX_RELAY_CONFIG. If a subcommand's parent is given a
-  // file, the subcommand uses that one.
+  // Adds --config FILE (-c FILE), whose value may also come from the environment variable OUTBOX_RELAY_CONFIG. If the
+  // file is given to the parent of a subcommand, the subcommand uses it.
   void Config(std::string& file);
-  // Adds subcommands, one of which must follow the command, and to the command the option -c, which each of them uses.
+  // Adds subcommands, one of which must follow the command. Also adds the option -c to the command itself, for all of
+  // its subcommands.
   void Subcommands(std::initializer_list<const CommandEntry*> entries);
   // Sets the text below the options in --help.
   void Footer(const std::string& text);
@@ -80,7 +82,7 @@ class Command {
 struct CommandEntry {
   const char* name;
   const char* about;
-  // Declares the options and returns the action, or an empty one for a command that has subcommands.
+  // Declares the options and returns the action; the action is empty for a command that has subcommands.
   Action (*declare)(Command& command);
   bool stops_cleanly = false;  // True if the command itself handles the signals that ask for a stop (signals.hpp).
 };
@@ -93,19 +95,19 @@ template <class Options, class Run>
   return [options, run] { return static_cast<int>(run(*options)); };
 }
 
-// The commands of the program, and its texts for --help and --version.
+// The program: its commands, and its texts for --help and --version.
 struct Program {
   std::string name, about, footer, version;
   std::span<const CommandEntry* const> commands;
 };
 
 struct ParsedCommandLine {
-  Action action;  // Empty if the command line was refused or answered by a help text; `code` is the exit code then.
+  Action action;  // Empty if the command line was refused or answered by a help text; `code` is then the exit code.
   bool stops_cleanly = false;
   int code = 0;
 };
 
-// Parses the command line. Prints help texts, and on stderr what is wrong with the command line.
+// Parses the command line. Prints help texts, and reports mistakes in the command line on stderr.
 [[nodiscard]] ParsedCommandLine Parse(const Program& program, int argc, char** argv);
 
 // Returns the version of CLI11 that the program was compiled with, such as "2.1.2".

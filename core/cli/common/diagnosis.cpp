@@ -17,9 +17,10 @@ using monitoring::Escape;
 using util::Json;
 
 constexpr std::uint32_t kPage = 1000;
-constexpr std::uint64_t kCounted = 10'000;  // Rows are counted up to this number; more are reported as "more than" it.
+// Largest number of rows that is counted exactly; larger numbers are reported as "more than" it.
+constexpr std::uint64_t kCounted = 10'000;
 
-// A copy of what is needed of a record after the List call that returned it.
+// A copy of those fields of a record that are needed after the List call that returned the record.
 struct Known {
   storage::OwnedRowId row_id;
   std::string event_id, topic, reason, error;
@@ -66,7 +67,7 @@ class Explainer {
     }
     out_.json = Json::Object({{"event_id", event_id}, {"state", StateWord(OUTBOX_STATE_ABSENT)}, {"why", "no_trace"}});
     Say(fmt::format("event {} is not in the outbox and not dead: {}", Escape(event_id), kNoTrace));
-    // The likeliest mistake is a key in place of an event id.
+    // The likeliest mistake is that a key was given in place of an event id.
     for (const std::uint32_t from : {OUTBOX_FROM_OUTBOX, OUTBOX_FROM_DEAD}) {
       const auto of_key = First({.from = from, .key = event_id, .max = 1});
       if (!of_key.ok()) return of_key.status();

@@ -9,15 +9,16 @@
 
 namespace outbox::cli {
 
-// What may have become of an event that the outbox does not contain. The outbox cannot distinguish these cases.
+// A text for an event that the outbox does not contain: it lists the possible reasons, which the outbox cannot
+// distinguish.
 inline constexpr const char* kNoTrace =
     "delivered and removed, discarded, rolled back, not committed yet or never inserted; the outbox keeps no trace "
     "that would distinguish these cases";
 
 struct Diagnosis {
-  util::Json json;                 // For programs. Its "why" is one of the words in diagnosis.cpp, which never change.
-  std::vector<std::string> lines;  // For people.
-  std::vector<std::string> fixes;  // The commands that may help, for people.
+  util::Json json;  // The explanation for programs. Its "why" is one of the words in diagnosis.cpp, which never change.
+  std::vector<std::string> lines;  // The explanation for people.
+  std::vector<std::string> fixes;  // Commands that may help, for people.
 };
 
 // Explains one event. An event that is not found is no error: its "why" is "no_trace".

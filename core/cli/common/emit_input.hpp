@@ -20,8 +20,9 @@ struct EventLine {
 };
 
 // Parses an object with the members topic, type and payload, and optionally key, headers and event_id. A payload that
-// is a JSON string becomes its bytes, {"base64": "..."} the bytes that it encodes, and null a tombstone. Any other JSON
-// becomes its own text without white space, with numbers and the order of members as written.
+// is a JSON string becomes the bytes of that string; {"base64": "..."} becomes the decoded bytes; null becomes a
+// tombstone. Any other JSON becomes its own text without white space; numbers and the order of members remain as
+// written.
 //
 // Errors: OUTBOX_BAD_DATA; the text says what is wrong and does not contain the payload.
 [[nodiscard]] Result<EventLine> ParseEventLine(std::string_view line,

@@ -32,9 +32,10 @@ std::int64_t Micros(const std::string& age) {
   return std::chrono::duration_cast<std::chrono::microseconds>(ParseAge(age).value_or(Millis(0))).count();
 }
 
-// Returns a pattern for Query::topic that matches at least what fnmatch matches with `pattern`. In Query::topic a star
-// is the only wildcard and cannot be escaped, so an escaped star and a question mark, which may match a part of a UTF-8
-// character, become stars. The pattern ends with a star in place of the first bracket expression.
+// Returns a pattern for Query::topic that matches at least every topic that fnmatch matches with `pattern`. In
+// Query::topic a star is the only wildcard and cannot be escaped. So an escaped star becomes a star, and so does a
+// question mark, which may match a part of a UTF-8 character. A star takes the place of the first bracket expression
+// and of everything after it.
 std::string WidenPattern(const std::string& pattern) {
   std::string wide;
   for (std::size_t i = 0; i < pattern.size(); ++i) {
@@ -50,7 +51,7 @@ std::string WidenPattern(const std::string& pattern) {
   return wide;
 }
 
-// An event of unknown age is neither older nor newer than any age.
+// Returns true if the event's age passes the filters. An event of unknown age is neither older nor newer than any age.
 bool HasAge(const EventFilter& s, std::int64_t now_us, std::int64_t since_us) {
   if (s.older_than.empty() && s.newer_than.empty()) return true;
   if (since_us == 0) return false;
@@ -117,7 +118,7 @@ class Walker {
   std::uint64_t found_ = 0;
 };
 
-// Returns the id of the first event that `query` finds in the outbox or among the dead letters, or nothing.
+// Returns the event id of the first event that `query` finds in the outbox or among the dead letters, or nothing.
 Result<std::optional<std::string>> FirstId(const Outbox& outbox, Query query) {
   std::optional<std::string> id;
   const auto take = [&](const Record& record) {

@@ -28,10 +28,11 @@ class Cluster {
   };
   struct Trouble {
     std::string text;
-    bool login = false;  // A broker was reached, and the certificate or the login was refused; `text` says what to do.
+    // True if a broker was reached but the certificate or the login was refused; `text` then says what to do.
+    bool login = false;
   };
-  // Asks for all brokers and topics. Creates no topic, whatever the broker's auto.create.topics.enable is. If it
-  // returns nothing, trouble() has the reason.
+  // Requests the list of brokers and topics. Creates no topic, whatever the broker's auto.create.topics.enable is.
+  // Returns nothing after a failure; trouble() then has the reason.
   [[nodiscard]] std::optional<Seen> Look(std::chrono::milliseconds timeout);
   [[nodiscard]] const Trouble& trouble() const { return trouble_; }
   // Connects to each broker at the address that it advertises. Returns a sentence for each broker that does not answer.
@@ -47,8 +48,7 @@ class Cluster {
  private:
   explicit Cluster(kafka::Settings settings) : settings_(std::move(settings)) {}
   static kafka::CertificateTroubles& Troubles(void* cluster) { return static_cast<Cluster*>(cluster)->certificates_; }
-  // Takes the pending error events, and returns the newest failure of each connection by librdkafka's name of the
-  // broker.
+  // Takes the pending error events. Returns the newest failure of each connection, by librdkafka's name of the broker.
   [[nodiscard]] std::map<std::string, kafka::ConnectionError> TakeErrors();
 
   const kafka::Settings settings_;

@@ -25,16 +25,16 @@ class OutputBuffer : public std::streambuf {
   void Write(const std::string& text);
 
   const int descriptor_;
-  const bool by_line_;  // The descriptor is a terminal, so each line is written at once.
+  const bool by_line_;  // True if the descriptor is a terminal; each line is then written at once.
   std::string pending_;
   int error_ = 0;
 };
 
-// Ends the escaping. Only the demo calls it: its screen draws on the terminal, and shows nothing but the demo's own
-// text.
+// Turns the escaping off. Only the demo calls this function: its screen draws on the terminal, and shows nothing but
+// the demo's own text.
 void PassControls();
 
-// Replaces the buffers of std::cout and std::cerr as long as it lives. main owns the only one.
+// Replaces the buffers of std::cout and std::cerr as long as the object exists. main owns the only object.
 class Output {
  public:
   Output();
@@ -42,8 +42,8 @@ class Output {
   Output(const Output&) = delete;
 
   // Writes what is still buffered. Returns `code` if everything was written, or if `code` is a failure already.
-  // Otherwise it returns kFailure after a message, or kReaderGone without one if the reader has closed the pipe,
-  // because it wants no more output.
+  // Otherwise it prints a message and returns kFailure. If the reader has closed the pipe, it returns kReaderGone
+  // without a message, because such a reader wants no more output.
   [[nodiscard]] int Finish(int code);
 
  private:

@@ -10,7 +10,7 @@
 
 namespace outbox::cli {
 
-// Returns a factory of publishers for Kafka or stdout, by /publisher/type.
+// Returns a factory of publishers for Kafka or stdout, as /publisher/type says.
 [[nodiscard]] publisher::PublisherFactory MakePublishers(const config::Config& config,
                                                          std::shared_ptr<spdlog::logger> logger);
 

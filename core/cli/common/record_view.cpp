@@ -16,7 +16,7 @@ Json Time(std::int64_t micros) { return micros == 0 ? Json() : Json(Moment(micro
 
 std::string Shown(const Bytes& bytes, const char* absent) { return bytes ? Escape(*bytes) : absent; }
 
-// Returns the label for the time of the last failure, at which a dead event was given up.
+// Returns the label for the time of the last failure. A dead letter was given up at that time.
 const char* LastWord(const Record& record) { return record.state == OUTBOX_STATE_DEAD ? "died" : "last failed"; }
 
 }  // namespace

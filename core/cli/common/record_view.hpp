@@ -1,5 +1,5 @@
-// Formats an event and its state for the output of commands. Values from rows are escaped, so that a line stays one
-// line whatever they contain.
+// Formats an event and its state for the output of commands. Values from rows are escaped, so that each line of output
+// stays one line whatever the values contain.
 #pragma once
 
 #include <string>
@@ -13,8 +13,8 @@ namespace outbox::cli {
 // change.
 [[nodiscard]] const char* StateWord(std::int32_t state);
 
-// Returns true if relays do not retry the removal of this delivered row, because something puts the row back. Only
-// `outbox-relay unblock` removes it then.
+// Returns true if relays do not retry the removal of this delivered row, because it came back after each removal. Only
+// `outbox-relay unblock` then removes the row.
 [[nodiscard]] bool IsLeftToOperator(const Record& record);
 
 // Returns a JSON string, {"base64": "..."} if the bytes are not UTF-8, or null if they are absent.

@@ -1,4 +1,4 @@
-// Makes the shaper, which makes records of an outbox's rows, from the record section of the configuration.
+// Makes the shaper from the record section of the configuration. A shaper makes records from the rows of an outbox.
 #pragma once
 
 #include <memory>
@@ -10,13 +10,13 @@
 
 namespace outbox::cli {
 
-// What the shaper is used for. The uses differ only if the configuration leaves rows as they are.
+// The purpose of a shaper. The purposes differ only if the configuration leaves rows unchanged.
 enum class ShaperFor {
-  kDelivery,  // Delivery needs no shaper then, and MakeShaper returns nullptr.
-  kAnyRow     // MakeShaper always returns a shaper, which then makes records that are the same as the rows.
+  kDelivery,  // For delivery. If rows remain unchanged, no shaper is needed and MakeShaper() returns nullptr.
+  kAnyRow  // For any row. MakeShaper() always returns a shaper; if rows remain unchanged, its records equal the rows.
 };
 
-// Makes a shaper for rows that bring the values of `columns`. Errors: OUTBOX_BAD_CONFIG with everything in the record
+// Makes a shaper for rows that carry the values of `columns`. Errors: OUTBOX_BAD_CONFIG with every part of the record
 // section that does not fit the columns, each with its location in the configuration.
 [[nodiscard]] Result<std::shared_ptr<const record::Shaper>> MakeShaper(const config::Config& config,
                                                                        const std::vector<Column>& columns,

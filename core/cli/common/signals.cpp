@@ -34,7 +34,7 @@ bool HasTerminal() {
   return terminal >= 0;
 }
 
-// Returns true if the parent process has had `signal` ignored, as nohup does with SIGHUP.
+// Returns true if the process was started with `signal` ignored, as nohup does with SIGHUP.
 bool IsIgnored(int signal) {
   struct sigaction action {};
   return sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
@@ -59,8 +59,9 @@ sigset_t PrepareProcess() {
   pthread_sigmask(SIG_BLOCK, &watched, &mask_at_start);
   for (const int signal : kIgnored) std::signal(signal, SIG_IGN);
   for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) std::signal(signal, SIG_IGN);
-  // open() returns the lowest free number, so this order fills the gaps. Descriptor 0 is opened for writing and 1 for
-  // reading, so that reading from or writing to a descriptor that was closed is still an error.
+  // open() returns the lowest free number, so this order reopens each closed descriptor under its own number.
+  // Descriptor 0 is opened for writing and 1 for reading, so that reading from or writing to a descriptor that was
+  // closed is still an error.
   constexpr std::array kModes{O_WRONLY, O_RDONLY, O_RDWR};
   for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; ++descriptor)
     if (fcntl(descriptor, F_GETFD) < 0) (void)open("/dev/null", kModes[static_cast<std::size_t>(descriptor)]);
@@ -101,7 +102,7 @@ void StopSignals::Watch() {
   const int first = Next();
   if (first == 0) return;
   stop_(first);
-  // Signals that arrive within a second belong to the first one, even if this thread reads them late.
+  // Signals that arrive within a second of the first one belong to it, even if this thread reads them late.
   pollfd leave{leave_, POLLIN, 0};
   if (poll(&leave, 1, kSameStopMs) > 0) return;
   for (signalfd_siginfo info{}; read(signals_, &info, sizeof info) > 0;) continue;

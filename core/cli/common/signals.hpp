@@ -1,4 +1,4 @@
-// What each signal does to the program. docs/guide/operations.md has the table for operators, and
+// Handles the signals that the program receives. docs/guide/operations.md has the table for operators, and
 // tests/integration/test_process.py tests it.
 #pragma once
 
@@ -8,8 +8,8 @@
 
 namespace outbox::cli {
 
-// Prepares the process for every command. Ignores signals that mean nothing to this program and would end it. Opens
-// those of the descriptors 0 to 2 that are closed on /dev/null, so that no file or connection gets their numbers.
+// Prepares the process for every command. Ignores signals that have no meaning for this program but would end it. Opens
+// /dev/null for each of the descriptors 0 to 2 that is closed, so that no file or connection gets its number.
 //
 // SIGPIPE and SIGXFSZ are among the ignored signals: a write that fails is reported as an error, and a log that nobody
 // reads is no reason to end.
@@ -21,15 +21,15 @@ namespace outbox::cli {
 // REQUIRES: called before anything else in main.
 [[nodiscard]] sigset_t PrepareProcess();
 
-// For commands that do not stop cleanly: restores the signal mask, so that the signals that PrepareProcess() has
-// blocked have their usual effect again, including those that are pending. Signals that the parent process had blocked
-// stay blocked.
+// Restores the signal mask, for commands that do not stop cleanly. The signals that PrepareProcess() has blocked,
+// including those that are pending, then have their usual effect. Signals that the parent process had blocked stay
+// blocked.
 void AllowStopSignals(const sigset_t& mask_at_start);
 
-// For commands that stop cleanly. SIGTERM, SIGINT, SIGPWR and SIGXCPU ask for a stop. SIGHUP does so only if the
-// program was started from a terminal, whose end it then reports; otherwise it is logged and ignored. A second signal
-// ends the process at once, but only if it is sent a second or more after the first, because `timeout`, `tini -g` and a
-// forwarded Ctrl-C send two within a millisecond.
+// Handles signals for commands that stop cleanly. SIGTERM, SIGINT, SIGPWR and SIGXCPU ask for a stop. SIGHUP asks for a
+// stop only if the program was started from a terminal, because the signal then reports the end of that terminal;
+// otherwise it is logged and ignored. A second signal ends the process at once, but only if it is sent a second or more
+// after the first, because `timeout`, `tini -g` and a forwarded Ctrl-C send two within a millisecond.
 //
 // REQUIRES: constructed before any other thread is started, so that every thread blocks these signals.
 class StopSignals {

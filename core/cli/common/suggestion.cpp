@@ -8,7 +8,7 @@ namespace outbox::cli {
 namespace {
 
 struct KnownTable {
-  std::string_view columns;  // Names that must all be there, in lower case without underscores, separated by blanks.
+  std::string_view columns;  // Required column names, in lower case without underscores, separated by blanks.
   Suggestion suggestion;
 };
 

@@ -10,13 +10,13 @@
 namespace outbox::cli {
 
 struct Suggestion {
-  std::string whose = {};    // Whose table it is, such as "the table of Debezium's EventRouter".
+  std::string whose = {};    // A description of the table, such as "the table of Debezium's EventRouter".
   std::string like = {};     // The profile that fits; "" = none.
   std::string why_not = {};  // The reason why the relay cannot deliver it; "" = it can.
-  bool is_own = false;       // It is an outbox of the relay's own, so nothing has to be captured.
+  bool is_own = false;       // True for an outbox of the relay's own, from which nothing has to be captured.
 };
 
-// Recognises a table by the names of its columns. Returns nothing if they are not those of a known table.
+// Recognises a table by the names of its columns. Returns nothing if no known table has these columns.
 [[nodiscard]] std::optional<Suggestion> SuggestFor(const std::vector<Column>& columns);
 
 }  // namespace outbox::cli

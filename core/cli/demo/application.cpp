@@ -11,8 +11,8 @@ namespace {
 constexpr std::array kCustomers = {"Ada Lovelace", "Zoë Müller", "José García", "Анна Петрова", "李小龙", "Søren Holm"};
 constexpr std::size_t kOpenOrders = 50;
 constexpr std::uint64_t kRolledBackPercent = 15;
-// With more events than this, a transaction has several steps, so that the demo does not spend its time waiting for the
-// disk.
+// If the demo is to commit more events than this, each transaction contains several steps of orders, so that the demo
+// does not spend its time waiting for the disk.
 constexpr std::uint64_t kEventsWithSmallTransactions = 2000;
 
 const Call kCall{0, 0, Millis(30'000)};

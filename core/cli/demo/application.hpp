@@ -1,5 +1,5 @@
 // The application of the demo: a shop whose orders are placed, paid and shipped. Each step is one transaction that
-// changes the order and writes its events; some fail at the last moment and are rolled back.
+// changes the order and writes its events; some transactions fail at the last moment and are rolled back.
 #pragma once
 
 #include <atomic>
@@ -28,7 +28,7 @@ struct DemoEvent {
   bool committed = false;
 };
 
-// Writes the demo's events with a session of its own. The demo owns it. Thread: the one that calls Run.
+// Writes the demo's events with a session of its own. The demo owns this object. Thread: the one that calls Run.
 class DemoApplication {
  public:
   // `pause` is called between transactions and may wait. If it returns false, the application stops writing.
@@ -38,7 +38,8 @@ class DemoApplication {
   // Writes until the wanted number of events is committed, or `pause` returns false.
   [[nodiscard]] Status Run();
 
-  // The numbers of events that were committed and rolled back so far. Thread: any.
+  // Each of these returns a number of events so far: those that were committed, and those that were rolled back.
+  // Thread: any.
   [[nodiscard]] std::uint64_t committed() const { return committed_.load(); }
   [[nodiscard]] std::uint64_t rolled_back() const { return rolled_back_.load(); }
   // Returns all events in the order of writing. REQUIRES: Run has returned.

@@ -125,12 +125,12 @@ bool DemoConsumer::Finish(std::chrono::milliseconds timeout) {
 
 DemoVerdict DemoConsumer::Judge(const std::vector<DemoEvent>& journal) const {
   DemoVerdict verdict;
-  std::unordered_map<std::string_view, std::size_t> written;  // Index in the journal, by event id.
+  std::unordered_map<std::string_view, std::size_t> written;  // Index of each event in the journal, by event id.
   for (std::size_t i = 0; i < journal.size(); ++i) written[journal[i].id] = i;
 
   std::vector<bool> seen(journal.size());
-  // For each topic and key, the latest event in the journal whose first copy has been found. The records of a partition
-  // are in its order.
+  // Highest index in the journal among the events found so far, for each topic and key. A key's records are all in one
+  // partition and are examined in its order, so a new event with a lower index is out of order.
   std::map<std::pair<std::string_view, std::string_view>, std::size_t> newest;
   std::set<std::string_view> keys;
   std::set<std::string_view> out_of_order;

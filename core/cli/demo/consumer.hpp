@@ -67,7 +67,7 @@ class DemoConsumer {
 
   const std::vector<Topic> topics_;
   kafka::HandlePtr consumer_;
-  std::vector<DemoRecord> records_;  // Only the thread uses them until it has ended.
+  std::vector<DemoRecord> records_;  // Until the thread has ended, only the thread uses them.
   std::atomic<std::uint64_t> read_{0};
   std::atomic<bool> stop_{false};
   std::thread thread_;

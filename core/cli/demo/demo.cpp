@@ -1,5 +1,5 @@
-// `outbox-relay demo`: the whole path of events in one process, with nothing to install. It has an application with an
-// SQLite outbox, the same relay as `outbox-relay run`, a broker, and a consumer that counts what arrives.
+// `outbox-relay demo`: shows the whole path of events in one process, with nothing to install. It runs an application
+// with an SQLite outbox, the same relay as `outbox-relay run`, a broker, and a consumer that counts what arrives.
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -40,7 +40,7 @@ constexpr std::uint64_t kUnread = 20'000;
 
 struct DemoOptions {
   std::uint64_t events = 2000;  // The number of events to commit.
-  bool broker_only = false;     // Only the broker runs, until SIGINT or SIGTERM.
+  bool broker_only = false;     // True to run only the broker, until SIGINT or SIGTERM.
 };
 
 class TemporaryFolder {
@@ -200,7 +200,7 @@ class Stage {
 
   const DemoOptions options_;
   const Call call_{0, 0, Millis(30'000)};
-  StopRequest interrupt_;  // Constructed before any other thread is started, as it requires.
+  StopRequest interrupt_;  // A StopRequest must be constructed before any other thread is started.
   TemporaryFolder folder_;
   DemoScreen screen_;
   const Clock::time_point began_ = Clock::now();
@@ -233,7 +233,7 @@ int BrokerOnly() {
   return kOk;
 }
 
-// Returns kFailure if an event was lost, made up or delivered out of order.
+// Runs the demo. Returns kFailure if an event was lost, made up or delivered out of order.
 int Demo(const DemoOptions& options) {
   if (options.broker_only) return BrokerOnly();
   Stage stage(options);

@@ -8,12 +8,12 @@
 
 namespace outbox::cli {
 
-// The prefix of headers that Debezium adds to every record. They cannot be reproduced: one of them is a random id of
-// each start of the connector.
+// The prefix of headers that Debezium adds to every record. These headers cannot be reproduced: one of them is a random
+// id that the connector generates at each start.
 inline constexpr std::string_view kContextHeaders = "__debezium.context.";
 
 struct Difference {
-  std::string part;                             // Such as "value", "key", "header \"id\"" or "partition".
+  std::string part;  // Name of the part, such as "value", "key", "header \"id\"" or "partition".
   std::optional<std::string> expected, stored;  // The two values of this part; nothing = it is absent.
 };
 
@@ -22,7 +22,8 @@ struct Difference {
 // partition and the timestamp if they are unknown in `expected`.
 [[nodiscard]] std::optional<Difference> FindDifference(const StoredRecord& expected, const StoredRecord& stored);
 
-// Formats both values as hexadecimal digits beside their text, a few lines from that of the first byte that differs.
+// Formats a few lines of both values, as hexadecimal digits beside their text, from the line of the first byte that
+// differs.
 [[nodiscard]] std::string Dump(const Difference& difference);
 
 // Returns the value of the first header of this name, or nullptr if there is no such header or it has no value.

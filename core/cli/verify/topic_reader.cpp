@@ -56,7 +56,7 @@ Result<std::unique_ptr<TopicReader>> TopicReader::Open(kafka::Settings settings)
   return reader;
 }
 
-// Assigns all partitions, each from its first record that is not older than `since_ms`.
+// Assigns all partitions, each from its first record that is not older than `since_ms`, in milliseconds since 1970.
 Status TopicReader::Assign(const std::map<std::string, int>& topics, std::int64_t since_ms,
                            std::chrono::milliseconds patience) {
   const PartitionsPtr all(rd_kafka_topic_partition_list_new(16));

@@ -23,7 +23,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Rows are compared in passes, so that no more than about this many bytes of their records are in memory at once.
+// Approximate limit for the bytes of the records that are in memory at once: rows are compared in passes.
 constexpr std::size_t kPassBytes = std::size_t{128} << 20;
 constexpr std::uint32_t kPage = 1000;
 constexpr auto kPatience = 30s;
@@ -134,7 +134,7 @@ class Verification {
             "not send what the connector has sent"};
   }
 
-  // Compares the captured rows in passes: each reads rows up to kPassBytes, and then the topics once.
+  // Compares the captured rows in passes. Each pass reads rows up to kPassBytes and then reads the topics once.
   Status CapturedRows() {
     std::optional<storage::OwnedRowId> after;
     for (bool more = true; more;) {
@@ -198,7 +198,7 @@ class Verification {
     expected_.emplace(std::move(id), std::move(expected));
   }
 
-  // Looks in the topics for the stored record of each expected one.
+  // Reads the topics and compares the stored records with the expected ones that have the same event id.
   Status Compare(std::int64_t since_ms) {
     std::map<std::string, int> topics;
     for (const auto& [id, expected] : expected_)
@@ -222,7 +222,8 @@ class Verification {
     const auto [first, last] = expected_.equal_range(id);
     for (auto one = first; one != last; ++one) {
       Expected& expected = one->second;
-      // A connector writes into a topic of the same name elsewhere what another table has under this id.
+      // A record of another table with the same id would be in another topic of the connector, which is not read here,
+      // so a different topic is reported as a difference.
       const auto difference = FindDifference(expected.record, stored);
       if (!difference) {
         ++expected.found;
@@ -265,8 +266,8 @@ class Verification {
     const auto take = [&](StoredRecord stored) {
       oldest_ms_ = std::min(oldest_ms_, stored.timestamp_ms);
       ++totals_.rows;
-      // The timestamp is not compared here. It is the relay's own unless a column gives it, and then it was compared
-      // with the captured rows.
+      // The timestamp is not compared here. Either it is the time at which the relay sent the record, or a column
+      // provides it, and then it was compared with the captured rows.
       stored.timestamp_ms = 0;
       stored.offset = -1;
       Add({std::move(stored), {}, ""}, bytes);

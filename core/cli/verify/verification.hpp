@@ -13,8 +13,8 @@ struct VerifyRequest {
   // The prefix that distinguishes the relay's topics from the connector's in a rehearsal, in which both deliver. If it
   // is set, the records that the relay has delivered are compared as well as those of captured rows.
   std::string prefix;
-  std::string since = "24h";      // With `prefix`: how far back the relay's topics are read.
-  bool remove_delivered = false;  // Remove captured rows whose records the connector has stored identically.
+  std::string since = "24h";      // With `prefix`: the duration for which the relay's topics are read, back from now.
+  bool remove_delivered = false;  // True to remove captured rows whose records the connector has stored identically.
 };
 
 // Compares and prints the result. Returns kOk if something was compared and all of it is the same, kFailure if

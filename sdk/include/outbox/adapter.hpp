@@ -75,7 +75,7 @@ class StorageAdapter {
   // Makes the call that is running return soon, with OUTBOX_CANCELLED. Thread: any, also while another function runs.
   virtual void Cancel() noexcept {}
 
-  // The circumstances of the call that is running; valid until the call returns.
+  // Returns the circumstances of the call that is running; the reference is valid until the call returns.
   [[nodiscard]] const Call& call() const { return call_; }
   // Sets call(). Only outbox/detail/trampolines.hpp calls it, before each call.
   void Begin(const Call& call) { call_ = call; }
@@ -169,27 +169,27 @@ class Columns {
   }
 };
 
-// The schema that is wanted.
+// The required schema.
 struct SchemaOptions {
   // Number of shards; 0 = keep the present number, which is 1 for a new outbox.
   std::uint32_t shards = 0;
   // Type of the payload column; "" = the default of the database.
   std::string payload;
-  // True if what Wait() needs in the database must exist; false if it must not.
+  // True if the database objects that WakeUp::Wait() needs must exist; false if they must not exist.
   bool wake_up = false;
   // True if payloads of stored events may be converted. If it is false and a change requires that, ApplySchema throws
   // OUTBOX_BAD_CONFIG.
   bool rewrite_events = false;
-  // True to remove what copies the rows of the application's table, and to change nothing else.
+  // True to remove only the object that copies the rows of the application's table, such as a trigger.
   bool remove_capture = false;
 };
 // One result of CheckSchema.
 struct Finding {
   // True = an error. False = a warning, unless `note` is true.
   bool error = true;
-  // What is wrong, and the SQL or the sentence that fixes it; the latter may be empty.
+  // The problem, and the SQL or the sentence that fixes it; the latter may be empty.
   std::string what, fix;
-  // True = neither an error nor a warning: it reports what was found, or what this user lacks the privilege to read.
+  // True = neither an error nor a warning: the finding reports a fact, or what this user lacks the privilege to read.
   bool note = false;
 };
 // outbox.schema/1: creates, upgrades and checks the tables.
@@ -200,12 +200,12 @@ struct Finding {
 class Schema {
  public:
   virtual ~Schema() = default;
-  // Creates or changes what differs from the options. A second call changes nothing.
+  // Creates the missing tables and changes those that differ from the options. A second call changes nothing.
   virtual void ApplySchema(const SchemaOptions& options) = 0;
-  // Returns what ApplySchema would change, as phrases for people. Changes nothing.
+  // Returns the changes that ApplySchema would make, as phrases for people. Changes nothing.
   virtual std::vector<std::string> PlanSchema(const SchemaOptions&) { return {}; }
-  // Examines the tables and returns what is wrong with them. Changes nothing. Problems that it finds are returned, not
-  // thrown.
+  // Examines the tables and returns the findings. Changes nothing. A problem of the schema is returned as a finding,
+  // not thrown.
   virtual std::vector<Finding> CheckSchema() = 0;
 };
 
@@ -255,7 +255,7 @@ struct Query {
   Bytes key = {}, event_id = {};
   // Upper limit for the number of events.
   std::uint32_t max = 1;
-  // True if payload and headers are wanted too.
+  // True if payload and headers are requested too.
   bool contents = false;
   // A pattern of the topic, in which * stands for any number of bytes. Events with other topics may be left out.
   Bytes topic = {};
@@ -271,7 +271,7 @@ struct Record {
   std::uint32_t shard = 0;
   // Times in microseconds since 1970 UTC; 0 = none or unknown. `now_us` is the current time by the database's clock.
   std::int64_t now_us = 0, first_failed_us = 0, last_failed_us = 0, next_try_us = 0;
-  // Why the event failed last, as a short word and as a text for people; absent = it has not failed.
+  // The cause of the event's last failure, as a short word and as a text for people; absent = it has not failed.
   Bytes reason, error;
 };
 // outbox.admin/1: functions for operators. Row ids that do not exist, or whose event is in another state, are skipped.
@@ -295,8 +295,9 @@ class Admin {
   virtual std::uint64_t DiscardBlocked(RowIds) { throw Cannot("cannot discard blocked events"); }
   // Makes blocked and retrying events due now, and resets their attempts to 1.
   virtual std::uint64_t RetryNow(RowIds) { throw Cannot("cannot make failed events due"); }
-  // Tries again to remove the rows of events that were recorded as delivered; without rows, of some whose removal is
-  // due. The removal of rows that remain is due again after `again`. Returns the number of rows that are gone.
+  // Tries again to remove the rows of events that were recorded as delivered. If no rows are given, it selects some
+  // events whose removal is due. The removal of rows that remain is due again after `again`. Returns the number of rows
+  // that are gone.
   virtual std::uint64_t RemoveDelivered(RowIds, Millis /*again*/) {
     throw Cannot("keeps no record of delivered events");
   }
@@ -311,7 +312,7 @@ struct TestState {
   std::int32_t state = OUTBOX_STATE_ABSENT;
   std::uint32_t attempts = 0;
 };
-// outbox.testing/1: what the contract tests need in addition to Emit. The daemon never calls it.
+// outbox.testing/1: functions that the contract tests need in addition to Emit. The daemon never calls them.
 class Testing {
  public:
   virtual ~Testing() = default;
@@ -325,8 +326,8 @@ class Testing {
   virtual TestState StateOf(std::string_view event_id) = 0;
 };
 
-// What the sessions of a store share if the author defines no class for it: the options and the relay's log. One object
-// exists per store. Thread: any.
+// The object that the sessions of a store share if the author defines no class for it. It holds the options and writes
+// to the relay's log. One object exists per store. Thread: any.
 class Options {
  public:
   // `host` is used by Log; nullptr = Log does nothing. REQUIRES: *host lives as long as this object.

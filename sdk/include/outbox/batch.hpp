@@ -10,28 +10,29 @@
 
 namespace outbox {
 
-// What the relay asks for in a reserve call. A view: valid until ReserveNewEvents returns.
+// The parameters of a reserve call. A view: valid until ReserveNewEvents returns.
 struct ReserveRequest {
   const outbox_reserve& raw;
-  // Upper limit for the number of events; at least 1.
+  // Returns the upper limit for the number of events; at least 1.
   [[nodiscard]] std::uint32_t limit() const { return raw.max_events; }
-  // Upper limit for keys, headers, payloads and columns together, in bytes. One event is returned even if it is larger.
+  // Returns the upper limit for keys, headers, payloads and columns together, in bytes. One event is returned even if
+  // it is larger.
   [[nodiscard]] std::uint64_t max_bytes() const { return raw.max_bytes; }
-  // For how long no other relay may receive the events.
+  // Returns the time for which no other relay may receive the events.
   [[nodiscard]] Millis reserve_duration() const { return Millis(raw.reserve_ms); }
-  // The id of the relay that asks.
+  // Returns the id of the relay that makes the request.
   [[nodiscard]] std::string_view relay_id() const { return View(raw.relay_id); }
   // Returns true if the read must begin at the oldest row. If false, it suffices to return rows above the last read,
-  // and late rows below it. It is true also if the relay asks for a step of a rescan, so that an adapter without
-  // rescans reads from the oldest row instead.
+  // and late rows below it. It is true also if the relay requests a step of a rescan, so that an adapter which does not
+  // implement rescans reads from the oldest row.
   [[nodiscard]] bool from_oldest() const { return raw.mode != OUTBOX_READ_ON; }
-  // Returns true if the relay asks for one bounded step of a rescan. The adapter reports with BatchBuilder::Rescan how
+  // Returns true if the relay requests one bounded step of a rescan. The adapter reports with BatchBuilder::Rescan how
   // far the step has come.
   [[nodiscard]] bool rescan() const { return raw.mode == OUTBOX_RESCAN; }
   // Returns true if the relay would drop retries now, so that it is useless to return them.
   [[nodiscard]] bool skips_retries() const { return raw.skip_retries != 0; }
-  // Returns true if the row is outstanding at the relay. BatchBuilder::Add asks by itself; call this before if reading
-  // a row is expensive.
+  // Returns true if the row is outstanding at the relay. BatchBuilder::Add calls this function by itself; an adapter
+  // calls it only to avoid an expensive read of the row.
   [[nodiscard]] bool is_outstanding(const RowId& row_id) const {
     const outbox_row_id id = Raw(row_id);
     return raw.is_outstanding != nullptr && raw.is_outstanding(raw.ctx, &id) != 0;
@@ -90,9 +91,9 @@ class BatchBuilder {
     }
   }
 
-  // Number of events in the batch.
+  // Returns the number of events in the batch.
   [[nodiscard]] std::size_t size() const { return arena_->events.size(); }
-  // Bytes of the events in the batch that count towards ReserveRequest::max_bytes.
+  // Returns the number of bytes in the batch that count towards ReserveRequest::max_bytes.
   [[nodiscard]] std::size_t bytes() const { return billed_; }
 
   // Reports that there is more to read at once, for a reason that Add does not know, such as a LIMIT in the query.
@@ -102,8 +103,8 @@ class BatchBuilder {
   // OUTBOX_RESCAN_GOES_ON or OUTBOX_RESCAN_ENDED.
   void Rescan(std::uint32_t reached) { rescan_ = reached; }
 
-  // Reports the token of the marks, and for how long they last, counted from the start of the call. It is for adapters
-  // that mark rows, without outbox.leases/1. Without this call, the events count as reserved for the requested
+  // Reports the token of the marks, and for how long they last, counted from the start of the call. Only adapters that
+  // mark rows, without outbox.leases/1, call it. If it is not called, the events count as reserved for the requested
   // duration, and their reservation is not fenced.
   //
   // REQUIRES: `left` is above zero, and the marks last at least that long. It may be shorter than the requested
@@ -112,7 +113,8 @@ class BatchBuilder {
     token_ = token;
     lease_left_ = left.count();
   }
-  // Reports that the events are reserved as long as the shard's lease lasts, whose token is `token` (outbox.leases/1).
+  // Reports that the events are reserved as long as the lease of the shard lasts (outbox.leases/1). `token` is the
+  // token of that lease.
   void CoveredByShard(std::uint64_t token) {
     token_ = token;
     lease_left_ = 0;

@@ -50,7 +50,8 @@ class Consumer {
   // Sets the handler of an event type. REQUIRES: Start() was not called yet.
   // Errors: throws std::logic_error if the type has a handler already, or after Start().
   void On(std::string event_type, Handler handler);
-  // Sets one handler for several event types, which receives records in batches. Otherwise the same.
+  // Sets one handler for several event types. The handler receives records in batches. REQUIRES and Errors: as for
+  // On().
   void OnBatch(std::vector<std::string> event_types, BatchHandler handler);
 
   // Starts to join the group, and returns without waiting for that; Kafka need not be available yet. After Stop() the
@@ -64,12 +65,12 @@ class Consumer {
   //
   // Errors: throws std::logic_error inside a handler, `setup` or `cleanup`, where it would wait for itself.
   void Stop();
-  // Makes the consumer stop, without waiting for it. It may be called inside a handler, or by a thread that waits for
-  // signals.
+  // Makes the consumer stop, and returns without waiting for that. It may be called inside a handler, or by a thread
+  // that waits for signals.
   void RequestStop();
 
-  // Waits until the consumer has stopped, for whatever reason. Returns true if it was asked to stop; false if it
-  // stopped by itself, for the reason that failure() returns.
+  // Waits until the consumer has stopped, for whatever reason. Returns true if it was asked to stop, and false if it
+  // stopped by itself; failure() then returns the reason.
   bool Wait();
   // Returns true from Start() until the consumer has stopped.
   [[nodiscard]] bool running() const;

@@ -1,7 +1,7 @@
 // The values that cross the plugin boundary, as C++ types, and their conversions to and from the C types of plugin.h.
 //
-// They are views: they own nothing, and what they refer to lives as long as the call that passes them, unless their
-// comment says otherwise.
+// They are views: they own nothing. The bytes to which they refer live as long as the call that passes them, unless the
+// comment of the type says otherwise.
 //
 // Thread: any.
 #pragma once
@@ -76,9 +76,9 @@ inline outbox_row_id Raw(const RowId& id) {
   return id.IsNumber() ? outbox_row_id{{nullptr, 0}, id.number()} : outbox_row_id{Raw(id.bytes()), 0};
 }
 
-// An adapter throws it to report a failure; the code decides what the relay does next. The text is logged and stored,
-// so it must not contain a payload or a password. Any other exception is converted to OUTBOX_INTERNAL with the text of
-// its what().
+// The exception by which an adapter reports a failure. The code decides what the relay does next. The text is logged
+// and stored, so it must not contain a payload or a password. Any other exception is converted to OUTBOX_INTERNAL with
+// the text of its what().
 struct Error : std::runtime_error {
   Error(outbox_code error_code, const std::string& text, std::string_view state = {}, std::int32_t native = 0)
       : runtime_error(text), code(error_code), sqlstate(state), native_code(native) {}
@@ -125,7 +125,7 @@ inline outbox_event ToRaw(const Event& e) {
   return raw;
 }
 
-// What happens to a failed row next: due again after Failure::retry_after, blocked together with the later rows of its
+// The disposition of a failed row: due again after Failure::retry_after, blocked together with the later rows of its
 // key, moved to the dead letters, or recorded as delivered because the database refuses to remove it.
 enum class Disposition : std::int32_t {
   kRetry = OUTBOX_RETRY,
@@ -147,7 +147,7 @@ inline ConfirmedRow ToConfirmedRow(const outbox_row& r) { return {ToRowId(r.row_
 // Collects those rows of a confirm that still exist after their removal was committed.
 class KeptRows {
  public:
-  // `flags` has `count` elements, one for each row, or is nullptr. REQUIRES: it lives as long as this object.
+  // `flags` has `count` elements, one for each row, or is nullptr. REQUIRES: the array lives as long as this object.
   KeptRows(std::uint8_t* flags, std::size_t count) : flags_(flags), count_(count) {}
   // Reports that the i-th row of the confirm still exists. An index beyond the last row is ignored.
   void Add(std::size_t i) {

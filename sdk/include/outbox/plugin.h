@@ -116,22 +116,22 @@ typedef struct {
  *
  * Since: 1.0 */
 typedef struct {
-  /* In the form that the plugin declares. The relay refuses a batch that mixes forms. */
+  /* The row id, in the form that the plugin declares. The relay refuses a batch that mixes forms. */
   outbox_row_id row_id;
   /* Identifies the event for consumers. Never absent. */
   outbox_bytes event_id;
   /* The key. Absent = the event has no key and no order; an empty key is a key. */
   outbox_bytes aggregate_id;
-  /* Never absent. */
+  /* The event type. Never absent. */
   outbox_bytes event_type;
-  /* Never absent. */
+  /* The topic. Never absent. */
   outbox_bytes topic;
-  /* Absent = the record is a tombstone. */
+  /* The payload. Absent = the record is a tombstone. */
   outbox_bytes payload;
-  /* Absent = no headers. Otherwise a JSON object whose values are strings, numbers, true, false, null or
+  /* The headers. Absent = no headers. Otherwise a JSON object whose values are strings, numbers, true, false, null or
    * {"base64": "..."}. The relay validates it. */
   outbox_bytes headers;
-  /* When the event was created, in microseconds since 1970 UTC; 0 = unknown. */
+  /* The time at which the event was created, in microseconds since 1970 UTC; 0 = unknown. */
   int64_t created_us;
   /* Number of failed attempts. It is at least 1 for any row that has ever failed, even if an operator has reset the
    * counter: while the row was failed, later rows of its key were skipped, and from this field the relay learns that it
@@ -144,7 +144,7 @@ typedef struct {
   size_t column_count; /* Number of elements of `columns`. */
 } outbox_event;
 
-/* Where a read begins: the values of outbox_reserve.mode. */
+/* The mode of a read: the values of outbox_reserve.mode. */
 enum {
   /* Continue after the last read. Late rows are returned before all others. Due retries and new rows share the batch:
    * neither excludes the other, and retries take at most half of the batch while there are new rows too. A late row
@@ -158,7 +158,7 @@ enum {
   OUTBOX_RESCAN = 2
 };
 
-/* How far a rescan has come: the values of outbox_batch.rescan. The first OUTBOX_RESCAN after an answer other than
+/* The progress of a rescan: the values of outbox_batch.rescan. The first OUTBOX_RESCAN after an answer other than
  * OUTBOX_RESCAN_GOES_ON begins a new pass. */
 enum {
   /* The pass has reached the current position. A plugin that treats OUTBOX_RESCAN like OUTBOX_REWIND also answers
@@ -184,11 +184,11 @@ typedef struct outbox_batch {
   /* Identifies the reservation: the relay passes it in outbox_call.token to confirm_failed and release_events. 0 = the
    * reservation is not fenced. */
   uint64_t token;
-  /* For how long the reservation lasts, in milliseconds by the database's clock. The relay counts from the START of the
-   * call. It must not exceed the time for which the marks on the rows last, whatever reserve_ms was. 0 = as long as the
-   * lease of the shard (outbox.leases/1). */
+  /* Time for which the reservation lasts, in milliseconds by the database's clock. The relay counts from the START of
+   * the call. The value must not exceed the time for which the marks on the rows last, whatever reserve_ms was. 0 = as
+   * long as the lease of the shard (outbox.leases/1). */
   int64_t lease_left_ms;
-  /* 1 = a limit cut the batch; the relay asks again at once. */
+  /* 1 = a limit ended the batch, so there may be more to read; the relay makes the next reserve call at once. */
   uint32_t more;
   /* An OUTBOX_RESCAN_... value if the mode was OUTBOX_RESCAN, otherwise 0. */
   uint32_t rescan;
@@ -218,7 +218,7 @@ typedef struct {
   int64_t timeout_ms;
 } outbox_call;
 
-/* What the relay asks for in a reserve call.
+/* The parameters of a reserve call.
  *
  * Since: 1.0 */
 typedef struct {
@@ -228,12 +228,12 @@ typedef struct {
   /* Upper limit for the sizes of keys, headers, payloads and columns together, in bytes. One event is returned even if
    * it is larger. */
   uint64_t max_bytes;
-  /* For how long no other relay may receive these events, in milliseconds. */
+  /* Time for which no other relay may receive these events, in milliseconds. */
   int64_t reserve_ms;
-  /* The relay that asks, as in outbox.leases/1. */
+  /* The id of the relay that makes the call, as in outbox.leases/1. */
   outbox_bytes relay_id;
-  /* Returns 1 if the row is outstanding; the plugin then skips it. REQUIRES: the plugin asks for every row that it
-   * returns, during the reserve call and on its thread. BatchBuilder::Add does this. */
+  /* Returns 1 if the row is outstanding; the plugin then skips it. REQUIRES: the plugin calls it for every row that it
+   * returns, during the reserve call and on the thread of that call. BatchBuilder::Add does this. */
   int32_t (*is_outstanding)(void* ctx, const outbox_row_id* row_id);
   /* The first argument of is_outstanding. */
   void* ctx;
@@ -244,7 +244,7 @@ typedef struct {
   uint32_t skip_retries;
 } outbox_reserve;
 
-/* What happens to a failed row next: the values of outbox_failure.disposition. */
+/* The disposition of a failed row: the values of outbox_failure.disposition. */
 enum {
   /* The row is due again after retry_after_ms. */
   OUTBOX_RETRY = 0,
@@ -267,7 +267,7 @@ typedef struct {
   outbox_bytes event_id;
 } outbox_row;
 
-/* The failure of one row, which it names as outbox_row does. Frozen.
+/* The failure of one row. It names the row as outbox_row does. Frozen.
  *
  * Since: 1.0 */
 typedef struct {

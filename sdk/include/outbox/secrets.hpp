@@ -31,8 +31,8 @@ class Secrets {
     return filled;
   }
 
-  // Does the same in a text that has a syntax: `quote` receives each secret and returns it quoted, so that the syntax
-  // reads it as this secret.
+  // Returns `text`, which has a syntax, with each mark replaced by its quoted secret: `quote` receives each secret and
+  // returns it quoted, so that the syntax reads it as this secret.
   template <class Quote>
   [[nodiscard]] std::string Fill(std::string_view text, Quote quote) const {
     std::string filled;

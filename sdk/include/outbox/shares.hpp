@@ -13,16 +13,16 @@ namespace outbox {
 // Decides for each read how many retries it may return. An adapter has one object per shard and session.
 //
 // While there are new rows, retries get a tenth of each batch, as they get a tenth of the relay's window and of the
-// broker's time. So even very many events that fail repeatedly slow new rows down by no more than a tenth. Batches of
-// one event are for a new row and for a retry in turn.
+// broker's time. So even very many events that fail repeatedly slow new rows down by no more than a tenth. If a batch
+// has room for only one event, new rows and retries take turns.
 //
 // Thread: that of the session.
 class Shares {
  public:
   using Clock = std::chrono::steady_clock;
-  // Each read examines the due retries that follow those which the previous read has examined, so that outstanding ones
-  // are not examined repeatedly. Such a pass is limited to this time. Without a limit, retries that the pass has
-  // skipped would wait for all that become due meanwhile, and if these fail again, they would wait forever.
+  // Longest duration of a pass over the due retries. Each read examines the due retries that follow those which the
+  // previous read has examined, so that outstanding ones are not examined repeatedly. Without a limit, retries that the
+  // pass has skipped would wait for all that become due meanwhile, and if these fail again, they would wait forever.
   static constexpr std::chrono::seconds kMaxPass{1};
 
   // Returns how many events of the batch may be retries if there are new rows too. The result is 0 if the request skips

@@ -5,7 +5,7 @@ namespace {
 struct Sinner : Good {
   using Good::Good;
   void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override {
-    // The keys of marked rows, which are hidden during the read.
+    // During the read, hides the keys of marked rows.
     std::map<memory::RowNumber, std::optional<std::string>> keys;
     for (const auto& [id, mark] : outbox->marks) keys[id] = std::exchange(outbox->rows.at(id).key, std::nullopt);
     Good::ReserveNewEvents(request, batch);

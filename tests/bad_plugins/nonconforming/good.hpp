@@ -1,5 +1,5 @@
 // The memory adapter as a base class: its source without its registration. Each nonconforming plugin derives from it
-// and breaks one promise. The file name of the plugin says which one.
+// and breaks one promise, which the file name of the plugin names.
 #pragma once
 
 #include "outbox/adapter.hpp"
@@ -20,11 +20,13 @@ struct Good : outbox::memory::Adapter {
 
 template <class A>
 outbox_plugin TableOf(const char* name) {
-  return *outbox::detail::PluginTable<A, Outbox>(
-      name, "1.0.0", OUTBOX_CAN_SHARE | OUTBOX_CAN_ORDER_KEYS | OUTBOX_CAN_FENCE | OUTBOX_CAN_DEAD_LETTER);
+  return *outbox::detail::PluginTable<A, Outbox>(name, "1.0.0",
+                                                 OUTBOX_CAN_SHARE | OUTBOX_CAN_ORDER_KEYS | OUTBOX_CAN_FENCE |
+                                                     OUTBOX_CAN_DEAD_LETTER | OUTBOX_ROW_IDS_ARE_NUMBERS);
 }
 
-// For violations that the C++ interface of the SDK makes impossible: `spoil` changes what the relay asked for.
+// Calls the function of a good plugin with a request that `spoil` has changed. This makes violations possible that the
+// C++ interface of the SDK prevents.
 template <void (*spoil)(outbox_reserve&)>
 outbox_code SpoiledReserve(outbox_session* s, const outbox_reserve* ask, const outbox_call* call, outbox_batch* batch,
                            outbox_error* error) {
@@ -39,7 +41,7 @@ outbox_plugin SpoiledTable(const char* name) {
   return table;
 }
 
-// Inserts the events after `change` has modified them. Events for which it returns false are dropped.
+// Inserts the events after `change` has modified them. Drops events for which `change` returns false.
 template <class F>
 void InsertChanged(Good& adapter, Events events, F change) {
   std::vector<outbox_event> changed;

@@ -5,7 +5,8 @@ namespace {
 struct Sinner : Good {
   using Good::Good;
   void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override {
-    std::vector<memory::RowNumber> own;  // During the read, these seem to be marked by another relay.
+    // The rows that this relay has marked. During the read, they seem to be marked by another relay.
+    std::vector<memory::RowNumber> own;
     for (auto& [id, mark] : outbox->marks)
       if (mark.relay == request.relay_id()) own.push_back((mark.relay = "another", id));
     Good::ReserveNewEvents(request, batch);

@@ -1,4 +1,4 @@
-// Recording a failure with this disposition leaves the mark on the row as it was.
+// A plugin that leaves the mark on a row unchanged when it records a failure with the disposition kOf.
 #pragma once
 
 #include "good.hpp"

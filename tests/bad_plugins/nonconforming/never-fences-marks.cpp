@@ -10,7 +10,7 @@ struct Sinner : Good {
   }
 };
 
-// This plugin has no outbox.testing/1, so the case has to wait until the marks end.
+// Returns a plugin without outbox.testing/1, so that the case has to wait until the marks end.
 outbox_plugin Table() {
   outbox_plugin table = TableOf<Sinner>("never-fences-marks");
   table.get_extension = [](const char* id) {

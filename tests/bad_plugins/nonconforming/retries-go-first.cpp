@@ -5,7 +5,7 @@ namespace {
 struct Sinner : Good {
   using Good::Good;
   void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override {
-    // The keys of rows that never failed, which are hidden during the read.
+    // During the read, hides the keys of rows that never failed.
     std::map<memory::RowNumber, std::optional<std::string>> keys;
     for (auto& [id, row] : outbox->rows)
       if (!outbox->failed.contains(id)) keys[id] = std::exchange(row.key, std::nullopt);

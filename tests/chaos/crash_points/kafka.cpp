@@ -30,7 +30,8 @@ struct Record {
   rd_kafka_headers_t* headers = nullptr;
 };
 
-// Reads the arguments of rd_kafka_producev. False if there is one that the relay does not use.
+// Reads the arguments of rd_kafka_producev into `record`. Returns false if there is an argument that the relay does not
+// use.
 bool Take(va_list arguments, Record& record) {
   for (;;) {
     switch (va_arg(arguments, int)) {
@@ -133,7 +134,7 @@ void rd_kafka_destroy(rd_kafka_t* handle) {
     Pass("reset.destroyed");
 }
 
-// Remembers the descriptor from which the relay reads signals. It has only one.
+// Remembers the descriptor from which the relay reads signals. The relay has only one.
 int signalfd(int descriptor, const sigset_t* set, int flags) noexcept(noexcept(::signalfd(descriptor, set, flags))) {
   static const auto real = reinterpret_cast<int (*)(int, const sigset_t*, int)>(dlsym(RTLD_NEXT, "signalfd"));
   return signals = real(descriptor, set, flags);

@@ -10,7 +10,7 @@ namespace {
 
 constexpr const char* kLibmariadb = "libmariadb.so.3";
 
-// True while a result is fetched row by row. Its statement counts as answered when the result is freed.
+// True while a result is fetched row by row. The statement then counts as answered when the result is freed.
 thread_local bool streaming = false;
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Kills a relay at a chosen point. Others can observe a process only by what it has sent, so every point is before,
-// during or after a call that crosses the boundary of the process.
+// Kills a relay at a chosen point. Other processes can observe a relay only by what it has sent, so every point is
+// before, during or after a call that crosses the boundary of the process.
 //
 // OUTBOX_CRASH_POINT is the name of the point. OUTBOX_CRASH_AT is the number of the pass at which the process is
 // killed, 1 by default. OUTBOX_CRASH_LOG is a file to which a line with the name is appended before the kill. There are

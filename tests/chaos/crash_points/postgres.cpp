@@ -43,8 +43,8 @@ int PQsendQueryPrepared(PGconn* connection, const char* name, int count, const c
   return sent;
 }
 
-// The plugin calls it only in pipelines, which are sent when they are complete. The first statement stands for the
-// pipeline.
+// The plugin calls PQsendQueryParams only in pipelines, which are sent when they are complete. The first statement
+// stands for the pipeline.
 int PQsendQueryParams(PGconn* connection, const char* sql, int count, const Oid* types, const char* const* values,
                       const int* lengths, const int* formats, int result_format) {
   REAL(kLibpq, PQsendQueryParams);

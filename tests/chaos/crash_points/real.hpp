@@ -5,8 +5,8 @@
 
 namespace outbox::crash_points {
 
-// Looks in the library itself. RTLD_NEXT does not find it, because a plugin's libraries are loaded together with the
-// plugin and separately from those of the program.
+// Returns the function `name` of the library. RTLD_NEXT does not find the function, because a plugin's libraries are
+// loaded together with the plugin and separately from those of the program.
 template <class Function>
 Function Real(const char* library, const char* name) {
   void* const handle = dlopen(library, RTLD_NOW | RTLD_NOLOAD);
@@ -15,6 +15,6 @@ Function Real(const char* library, const char* name) {
 
 }  // namespace outbox::crash_points
 
-// Defines `real`, the function that is replaced. It has to be used in the body of the replacement, so that the lookup
-// happens when the library is loaded.
+// Defines `real`, the function that is replaced. The macro has to be used in the body of the replacement: the library
+// has been loaded when that body runs.
 #define REAL(library, name) static const auto real = outbox::crash_points::Real<decltype(&name)>(library, #name)

@@ -1,5 +1,5 @@
 // Interposes the socket calls of librdkafka's own threads. librdkafka writes one request at a time, so a call that
-// starts a frame starts with its header: size, ApiKey, version, correlation id.
+// starts a frame starts with the header of the frame: size, ApiKey, version, correlation id.
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <sys/socket.h>
@@ -23,8 +23,9 @@ constexpr std::uint16_t kProduce = 0;
 constexpr std::size_t kRequestHeader = 12, kAnswerHeader = 8;
 
 struct Connection {
-  std::size_t left = 0;                // Bytes of the current request that are not written yet.
-  bool produce = false;                // The current request is a produce request.
+  std::size_t left = 0;  // Bytes of the current request that are not written yet.
+  // True if the current request is a produce request.
+  bool produce = false;
   std::set<std::uint32_t> unanswered;  // Correlation ids of produce requests without an answer.
 };
 
@@ -42,7 +43,7 @@ std::uint32_t Number(const char* bytes) {
   return ntohl(number);
 }
 
-// Copies the first bytes of the message, which may be in several buffers. False if it has fewer bytes.
+// Copies the first bytes of the message, which may be in several buffers. Returns false if the message has fewer bytes.
 template <std::size_t Size>
 bool Peek(const msghdr& message, std::array<char, Size>& bytes) {
   std::size_t have = 0;
@@ -54,7 +55,8 @@ bool Peek(const msghdr& message, std::array<char, Size>& bytes) {
   return have == Size;
 }
 
-// True if the message starts a produce request. Records the request in `connection`.
+// Returns true if the message starts a produce request. If it starts a request of any kind, records that request in
+// `connection`.
 bool Begins(Connection& connection, const msghdr& message) {
   std::array<char, kRequestHeader> header{};
   if (connection.left > 0 || !Peek(message, header)) return false;

@@ -13,8 +13,8 @@ namespace {
 
 constexpr const char* kLibsqlite = "libsqlite3.so.0";
 
-// Returns the statement that starts with this step. The first recognised statement stands for its whole transaction;
-// kOther for all others.
+// Returns the statement that starts with this step if it is the first recognised statement of its transaction, and
+// kOther in all other cases. The first recognised statement stands for the whole transaction.
 Statement BegunBy(sqlite3_stmt* statement) {
   static const auto busy = Real<decltype(&sqlite3_stmt_busy)>(kLibsqlite, "sqlite3_stmt_busy");
   static const auto sql = Real<decltype(&sqlite3_sql)>(kLibsqlite, "sqlite3_sql");

@@ -6,7 +6,7 @@
 
 namespace outbox::crash_points {
 
-// The enumerators have the same order as kNames.
+// The enumerators have the same order as the names in kNames (points.hpp).
 enum class Statement : std::uint8_t {
   kLeaseTaken,
   kRenew,

@@ -1,4 +1,5 @@
-// Chooses a mutant of the engine by its name. It is linked into the program outbox-relay-mutants.
+// Maps the mutant that OUTBOX_MUTANT names to a mutant of the engine. This file is linked into the program
+// outbox-relay-mutants.
 #include "engine/mutant.hpp"
 
 #include "mutant.hpp"
@@ -8,9 +9,10 @@ namespace outbox::engine {
 bool IsChosen(Mutant mutant) {
   switch (mutant) {
     case Mutant::kNone:
-    // It would wait for reports that it has ignored; storage.cpp has a mutant that confirms early and does not wait.
+    // This mutant would wait for reports that it has ignored; storage.cpp has a mutant that confirms early and does not
+    // wait.
     case Mutant::kConfirmBeforeAck:
-    // Mutants that need refusals: the simulator makes more of them than a chaos run.
+    // Mutants that need refusals: the simulator makes more refusals than a chaos run.
     case Mutant::kConfirmRefusalIsOutage:
     case Mutant::kRefusalIsOutage:
     case Mutant::kEarlyTrial:

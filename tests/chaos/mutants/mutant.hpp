@@ -1,4 +1,4 @@
-// True if this process is to be the given mutant. OUTBOX_MUTANT chooses it; see ../mutants.py.
+// Is() returns true if this process runs as the given mutant. OUTBOX_MUTANT names the mutant; see ../mutants.py.
 #pragma once
 
 #include <cstdlib>

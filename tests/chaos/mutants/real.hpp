@@ -11,7 +11,8 @@
 
 namespace outbox::chaos {
 
-// The plugin with the same file name in another folder of OUTBOX_PLUGIN_PATH. Ends the process if there is none.
+// Returns the plugin with the same file name in another folder of OUTBOX_PLUGIN_PATH. Ends the process if there is
+// none.
 const outbox_plugin& RealPlugin();
 
 template <class Extension>
@@ -19,12 +20,12 @@ const Extension& RealExtension(const char* id) {
   return *static_cast<const Extension*>(RealPlugin().get_extension(id));
 }
 
-// The current token of each shard that has an owner: shard -> token.
+// Returns the current token of each shard that has an owner, by the number of the shard.
 std::map<std::uint32_t, std::uint64_t> LivingTokens(outbox_session* session, const outbox_call* call);
 
 std::vector<outbox_event> EventsOf(const outbox_batch& batch);
-// Replaces the events of the batch. The original events live as long as the batch, so the new ones may point to their
-// bytes.
+// Replaces the events of the batch. The original events live as long as the batch, so the new events may point to the
+// bytes of the original ones.
 void Replace(outbox_batch& batch, std::vector<outbox_event> events);
 
 }  // namespace outbox::chaos

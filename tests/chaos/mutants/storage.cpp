@@ -48,7 +48,7 @@ struct Copy {
   std::deque<std::string> texts;
 };
 
-// Returns a row once more that was read some time ago, as a lagging replica would.
+// Inserts into `events` a row that was read some time ago, as a lagging replica would return it.
 void RepeatOldRow(std::vector<outbox_event>& events, const outbox_reserve& ask) {
   static std::deque<Copy> copies;  // Never freed, because batches point to them.
   static unsigned reads = 0;

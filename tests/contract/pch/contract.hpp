@@ -1,4 +1,4 @@
-// Precompiled once for all cases.
+// Headers that are precompiled once for all cases.
 #include <fmt/format.h>
 
 #include <chrono>

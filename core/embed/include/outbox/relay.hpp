@@ -1,4 +1,4 @@
-// The relay as a library: runs it inside your own process.
+// The relay as a library, which runs inside your own process.
 //
 //   embed::Relay relay(R"({"poll_interval": "50ms"})", embed::Storage::Plugin("postgres", options),
 //                      embed::Publisher::Kafka({{"bootstrap.servers", "127.0.0.1:9092"}}), log);
@@ -6,9 +6,9 @@
 //   ...
 //   relay.Stop(std::chrono::seconds(10));
 //
-// It does the same as `outbox-relay run`, but it does not check the schema of the tables (use `outbox-relay check`) and
-// does not handle signals. It uses no global state: a process may have several relays, on one outbox or on many. It
-// starts threads of its own.
+// The library does the same as `outbox-relay run`, but it does not check the schema of the tables (use `outbox-relay
+// check`) and does not handle signals. It uses no global state: a process may have several relays, on one outbox or on
+// many. It starts threads of its own.
 //
 // Link with outbox-embed (pkg-config).
 #pragma once
@@ -115,8 +115,8 @@ class Relay {
   // `config` is the JSON object that a configuration file has under "relay"; "{}" = all defaults. Does no I/O except to
   // load a plugin. Errors: throws std::invalid_argument, whose text says what is wrong.
   Relay(std::string_view config, const Storage& storage, const Publisher& publisher, Logger logger);
-  // Stops the relay at once if Stop() was not called; the next relay may then send again what was in flight. Waits
-  // until calls to the database or to a Sender return, even if one hangs.
+  // Stops the relay at once if Stop() was not called; the next relay may then send again what was in flight. The
+  // destructor waits until calls to the database or to a Sender return, even if one hangs.
   ~Relay();
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;

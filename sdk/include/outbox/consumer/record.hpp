@@ -50,19 +50,20 @@ class Outcome {
  public:
   enum class Kind : std::uint8_t { kOk, kRetry, kReject };
 
-  // The record was handled. Its offset may be committed.
+  // Returns the outcome of a record that was handled. The offset of the record may be committed.
   static Outcome Ok() { return {Kind::kOk, Millis(0), {}}; }
-  // The record is to be handled again, after `after`; a negative time counts as 0. Until then the partition of the
-  // record stands still, while other partitions continue.
+  // Returns the outcome of a record that is to be handled again, after `after`; a negative time counts as 0. Until then
+  // the partition of the record stands still, while other partitions continue.
   static Outcome Retry(Millis after) { return {Kind::kRetry, after, {}}; }
-  // The record can never be handled, for example because its payload cannot be decoded. Settings::rejected determines
-  // what happens to it. The reason is logged and written to the dead letter, so it must not quote the payload.
+  // Returns the outcome of a record that can never be handled, for example because its payload cannot be decoded.
+  // Settings::rejected determines what happens to it. The reason is logged and written to the dead letter, so it must
+  // not quote the payload.
   static Outcome Reject(std::string reason) { return {Kind::kReject, Millis(0), std::move(reason)}; }
 
   [[nodiscard]] Kind kind() const { return kind_; }
-  // The pause before a retry; 0 unless kind() is kRetry.
+  // Returns the pause before a retry; 0 unless kind() is kRetry.
   [[nodiscard]] Millis after() const { return after_; }
-  // The reason of a rejection; empty unless kind() is kReject.
+  // Returns the reason of a rejection; empty unless kind() is kReject.
   [[nodiscard]] const std::string& reason() const { return reason_; }
 
  private:

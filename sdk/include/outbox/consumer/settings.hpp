@@ -13,7 +13,7 @@
 
 namespace outbox::consumer {
 
-// What happens to a record that no handler accepts. Each such record is counted, and logged with topic, partition and
+// The treatment of a record that no handler accepts. Each such record is counted, and logged with topic, partition and
 // offset.
 enum class Policy : std::uint8_t {
   // The consumer stops before the record, and Consumer::failure() returns the reason.
@@ -51,13 +51,14 @@ struct Settings {
   // arrived are passed on at once: the consumer does not wait for a batch to fill.
   std::size_t batch_size = 500;
 
-  // For records without event_id or event_type, which do not come from the relay.
+  // The policy for records without event_id or event_type, which do not come from the relay.
   Policy missing_headers = Policy::kStop;
-  // For records whose event_type has no handler.
+  // The policy for records whose event_type has no handler.
   Policy unknown_type = Policy::kStop;
-  // For records that a handler has rejected, or whose max_attempts are used up.
+  // The policy for records that a handler has rejected, or whose max_attempts are used up.
   Policy rejected = Policy::kStop;
-  // Must be set exactly if one of the policies is kDeadLetter. The topic must exist.
+  // The topic for dead letters, which must exist. Required if one of the policies is kDeadLetter, and refused
+  // otherwise.
   std::string dead_letter_topic;
 
   // Largest number of attempts to handle a record; 0 = no limit.
@@ -83,7 +84,7 @@ struct Settings {
   std::function<void(LogLevel, std::string_view)> log;
 };
 
-// What a consumer has counted since it was constructed. Stopping and starting it does not reset the counters.
+// The counters of a consumer since it was constructed. Stopping and starting the consumer does not reset them.
 struct Counters {
   std::uint64_t handled = 0;          // Records for which a handler returned Ok.
   std::uint64_t retried = 0;          // Calls of a handler that returned Retry or threw.

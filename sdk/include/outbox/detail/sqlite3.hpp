@@ -21,7 +21,7 @@ inline int BindText(sqlite3_stmt* statement, int place, const std::optional<std:
   return sqlite3_bind_text(statement, place, address, static_cast<int>(value->size()), SQLITE_STATIC);
 }
 
-// Does the same for bytes.
+// Binds bytes in the same way.
 inline int BindBlob(sqlite3_stmt* statement, int place, const std::optional<std::string_view>& value) {
   if (!value) return SQLITE_OK;
   const char* const address = value->data() != nullptr ? value->data() : "";

@@ -18,7 +18,7 @@ void CopyText(char (&to)[N], std::string_view text) noexcept {
   to[n] = 0;
 }
 
-// Fills the error, if there is one, and returns the code.
+// Fills the error, unless `e` is nullptr, and returns the code.
 inline outbox_code Fail(outbox_error* e, outbox_code code, std::string_view text, std::string_view sqlstate = {},
                         std::int32_t native = 0) noexcept {
   if (e != nullptr) {
@@ -332,7 +332,7 @@ struct Trampolines {
   }
 };
 
-// True if the adapter overrides the function. If it does not, the function is NULL in the table, and the relay does not
+// True if the adapter overrides Release(). If it does not, the function is NULL in the table, and the relay does not
 // call it.
 template <class A>
 constexpr bool kOverridesRelease = !std::is_same_v<decltype(&A::Release), void (StorageAdapter::*)(RowIds)>;

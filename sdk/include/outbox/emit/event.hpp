@@ -37,11 +37,11 @@ struct NewEvent {
   std::string_view event_type;
   // The key; absent = the event has no key and no order.
   Bytes aggregate_id = std::nullopt;
-  // Absent = the record is a tombstone.
+  // The payload; absent = the record is a tombstone.
   Bytes payload = std::nullopt;
-  // Without event_id and event_type, which the relay adds.
+  // The headers of the record, except event_id and event_type, which the relay adds.
   std::vector<Header> headers = {};
-  // A UUID as text of 36 characters; empty = Emit generates one.
+  // The event id: a UUID as text of 36 characters; empty = Emit generates one.
   std::string_view event_id = {};
 };
 
@@ -52,7 +52,7 @@ inline constexpr std::size_t kMaxEvents = 5000;
 // Largest size of a record that a broker accepts by default (message.max.bytes), in bytes.
 inline constexpr std::size_t kDefaultRecordBytes = 1'048'588;
 
-// How Emit works.
+// The options of Emit.
 struct Options {
   // The outbox table, as in the relay's configuration: a name or schema.name of letters, digits and _.
   std::string_view table = "outbox_event";
@@ -70,11 +70,11 @@ struct Options {
   bool jsonb_payload = false;
 };
 
-// Why Emit refused an event.
+// The reason why Emit refused an event.
 enum class EmitCode : std::uint8_t {
   kBadTopic,       // A topic of Kafka cannot have this name.
   kTooLarge,       // The record is larger than Options::max_record_bytes.
-  kBadHeaders,     // A header's name is empty, occurs twice, is one of the relay's own, …
+  kBadHeaders,     // A header's name is invalid: for example, it is empty, occurs twice or is one of the relay's own.
   kBadValue,       // The key, the type or the event id has an invalid value.
   kTooMany,        // The call has more than kMaxEvents events.
   kBadOptions,     // The name of the table is invalid, or what strict_order needs does not exist.
@@ -82,13 +82,13 @@ enum class EmitCode : std::uint8_t {
   kDatabase,       // The database refused; sqlstate or native_code contains its own code.
 };
 
-// Emit throws it; no event was inserted. After kDatabase the transaction is in the state in which the database leaves
-// it: PostgreSQL requires it to be rolled back. The text contains no key, payload or header value.
+// The error that Emit throws. No event was inserted. After kDatabase the transaction is in the state in which the
+// database leaves it: PostgreSQL requires it to be rolled back. The text contains no key, payload or header value.
 struct EmitError : std::runtime_error {
   EmitError(EmitCode error_code, const std::string& text, std::size_t event = 0)
       : runtime_error(text), code(error_code), index(event) {}
   EmitCode code;
-  std::size_t index;     // Which of the events of the call is at fault; 0 if none in particular.
+  std::size_t index;     // Index of the event at fault among the events of the call; 0 if none in particular.
   std::string sqlstate;  // With kDatabase the five characters of the SQLSTATE; empty = none.
   int native_code = 0;   // With kDatabase the database's own error number; 0 = none.
 };

@@ -1,7 +1,7 @@
-// Sends a hint to relays after a commit, so that they poll at once. Without it they find the events at their next poll,
-// up to poll_interval later, so a hint that is lost costs only time. It takes no lock, and does not involve the
-// database. The relays need "hints": "ADDRESS:PORT" under "relay" in their configuration; docs/guide/emit.md describes
-// it.
+// Sends a hint to relays after a commit, so that they poll at once. Without a hint they find the events at their next
+// poll, up to poll_interval later, so a hint that is lost costs only time. Sending a hint takes no lock and does not
+// involve the database. The relays need "hints": "ADDRESS:PORT" under "relay" in their configuration;
+// docs/guide/emit.md describes this setting.
 //
 //   const emit::Hint hint({"10.0.0.7:9310", "10.0.0.8:9310"});   // once
 //   transaction.commit();

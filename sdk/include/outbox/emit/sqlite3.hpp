@@ -60,7 +60,7 @@ inline void InsertSqlite(sqlite3* db, std::span<const NewEvent> events, std::spa
 }  // namespace detail
 
 // Inserts all of the events or none, in this order, in one statement. Returns their event ids. If another connection is
-// writing, it waits for at most the busy timeout of this connection. Errors: throws EmitError.
+// writing, the call waits for at most the busy timeout of this connection. Errors: throws EmitError.
 inline std::vector<std::string> Emit(sqlite3* db, std::span<const NewEvent> events, const Options& options = {}) {
   const std::vector<detail::Row> rows = detail::MakeRows(events, options);
   std::vector<std::string> ids = detail::Ids(rows);

@@ -51,7 +51,7 @@ enum {
   OUTBOX_ROLE_PAYLOAD = 3,
   /* The number of the partition. */
   OUTBOX_ROLE_PARTITION = 4,
-  /* When the event was created. */
+  /* The time at which the event was created. */
   OUTBOX_ROLE_CREATED = 5
 };
 

@@ -6,7 +6,7 @@
 #include "../plugin.h"
 #define OUTBOX_STATS_V1 "outbox.stats/1"
 
-/* How precise the number in outbox_stats.backlog is. A store may estimate it, or stop counting and report a lower bound
+/* The precision of outbox_stats.backlog. A store may estimate the number, or stop counting and report a lower bound
  * (OUTBOX_COUNT_AT_LEAST), if counting all rows would cost too much. */
 enum { OUTBOX_COUNT_ESTIMATE = 0, OUTBOX_COUNT_EXACT = 1, OUTBOX_COUNT_AT_LEAST = 2 };
 
@@ -25,9 +25,9 @@ typedef struct {
   uint64_t blocked;
   /* Number of dead letters. */
   uint64_t dead;
-  /* Age in milliseconds of the oldest event that only the relay has to deliver: blocked events do not count, nor do
-   * events that are queued behind a blocked event of their key. At least 0; -1 = there is no such event, or its age is
-   * unknown. */
+  /* Age in milliseconds of the oldest event that waits for the relay and not for an operator: blocked events do not
+   * count, nor do events that are queued behind a blocked event of their key. At least 0; -1 = there is no such event,
+   * or its age is unknown. */
   int64_t oldest_age_ms;
   /* Number of shards, of shards that have an owner, and of live relays. */
   uint32_t shards_total, shards_owned, live_relays;

@@ -1,4 +1,4 @@
-/* outbox.testing/1: what the contract tests need in addition to outbox.emit/1. The daemon never uses it.
+/* outbox.testing/1: functions that the contract tests need in addition to outbox.emit/1. The daemon never uses them.
  *
  * Since: 1.0 */
 #ifndef OUTBOX_EXT_TESTING_H

@@ -7,8 +7,8 @@
 //   return Outcome::Ok();
 //
 // FirstTime inserts the id in the caller's transaction, so the database contains both the id and the work or neither,
-// at whatever moment the consumer crashes. If another consumer handles the same event at the same time, it waits for
-// the end of this transaction.
+// at whatever moment the consumer crashes. If another consumer handles the same event at the same time, that consumer
+// waits for the end of this transaction.
 //
 // There is one header per client library: libpq.hpp, sqlite3.hpp and mysql.hpp; with SOCI, include one of
 // outbox/soci/*.hpp too.
@@ -35,13 +35,13 @@ struct Options {
 // Largest number of events in one call. More are refused.
 inline constexpr std::size_t kMaxEvents = 5000;
 
-// For how long ids are kept by default. It must be longer than the time within which a copy of an event may arrive. In
-// normal operation that is minutes. If somebody sets the offsets of the group back, it is as far as they are set back,
-// at most the time for which records stay in the topic.
+// Time for which ids are kept by default. It must be longer than the time within which a copy of an event may arrive.
+// In normal operation these are minutes. If somebody sets the offsets of the group back, it is the time by which they
+// are set back, at most the time for which records stay in the topic.
 inline constexpr std::chrono::hours kWeek{24 * 7};
 
-// The functions of the inbox throw it: nothing was inserted, or the transaction must be rolled back. The text contains
-// no event id.
+// The error that the functions of the inbox throw. Nothing was inserted, or the transaction must be rolled back. The
+// text contains no event id.
 struct InboxError : std::runtime_error {
   explicit InboxError(const std::string& text, std::string state = {}, int native = 0)
       : runtime_error(text), sqlstate(std::move(state)), native_code(native) {}

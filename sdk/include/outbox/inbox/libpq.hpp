@@ -59,7 +59,7 @@ inline std::string PostgresTable(const Options& options = {}) {
 }
 
 // Returns true if the group has not handled this event: do the work, in the same transaction. Returns false if the work
-// is already committed: skip the event. It waits while another transaction handles the same event.
+// is already committed: skip the event. The call waits while another transaction handles the same event.
 //
 // REQUIRES: a transaction is open. Errors: throws InboxError.
 inline bool FirstTime(PGconn* connection, std::string_view group, std::string_view event_id,
@@ -73,7 +73,7 @@ inline bool FirstTime(PGconn* connection, std::string_view group, std::string_vi
   return detail::Changed(detail::Checked(connection, values.Execute(connection, sql.c_str()))) == 1;
 }
 
-// Does the same for several events, in one statement. The result has one element for each id; an id that occurs twice
+// Does the same for several events, in one statement. The result has one element for each id. An id that occurs twice
 // is new only at its first occurrence.
 inline std::vector<bool> FirstTime(PGconn* connection, std::string_view group,
                                    std::span<const std::string_view> event_ids, const Options& options = {}) {

@@ -51,7 +51,7 @@ inline std::string MysqlTable(const Options& options = {}) {
 
 // Returns for each event true if the group has not handled it: do the work, in the same transaction. Returns false if
 // its work is already committed: skip the event. An id that occurs twice is new only at its first occurrence. Each id
-// takes a round trip, and waits while another transaction handles the same event.
+// takes a round trip, and the call waits while another transaction handles the same event.
 //
 // REQUIRES: a transaction is open. Errors: throws InboxError. If two batches with the same ids run at the same time,
 // they may deadlock; the server then rolls back the transaction of one of them.

@@ -39,7 +39,7 @@ inline std::string SqliteTable(const Options& options = {}) {
 
 // Returns for each event true if the group has not handled it: do the work, in the same transaction. Returns false if
 // its work is already committed: skip the event. An id that occurs twice is new only at its first occurrence. If
-// another connection is writing, it waits for at most the busy timeout of this connection.
+// another connection is writing, the call waits for at most the busy timeout of this connection.
 //
 // REQUIRES: a transaction is open. Errors: throws InboxError.
 inline std::vector<bool> FirstTime(sqlite3* db, std::string_view group, std::span<const std::string_view> event_ids,

@@ -1,5 +1,6 @@
-// Connects the tests to MySQL or MariaDB. `Database` contains what the tests of all servers need to know about this
-// one. OUTBOX_TEST_MYSQL has the plugin's options, of a user with all rights. The tests drop and create the database.
+// Connects the tests to MySQL or MariaDB. `Database` contains the details of this server that the tests for all servers
+// need. OUTBOX_TEST_MYSQL contains the plugin's options, with a user who has all rights. The tests drop and create the
+// database.
 #pragma once
 
 #include <mysql.h>
@@ -54,7 +55,7 @@ class Application : public SqlSession {
             "', 'Placed', '" + payload + "')");
     return static_cast<long long>(mysql_insert_id(db_));
   }
-  // Returns a counter of the whole server.
+  // Returns the value of a status counter of the whole server.
   long long Counted(const std::string& name) {
     (*this)("show global status like '" + name + "'");
     return std::stoll(second_);
@@ -85,11 +86,11 @@ class Application : public SqlSession {
 struct Database {
   using Adapter = mysql::Adapter;
 
-  static constexpr const char* kNoSuchTable = "42S02";  // The SQLSTATE.
+  static constexpr const char* kNoSuchTable = "42S02";  // The SQLSTATE of a missing table.
   static constexpr const char* kTruncate = "truncate outbox_event";
   static constexpr const char *kBeginPrepared = "xa start 'late'", *kPrepare = "xa end 'late'; xa prepare 'late'",
                               *kCommitPrepared = "xa commit 'late'";
-  // How long a relay waits until a missing id counts as rolled back.
+  // The time after which a missing id counts as rolled back.
   static constexpr Millis kPatience = mysql::Visibility::kPatience;
 
   static void DropTables(Application& app) {
@@ -99,15 +100,15 @@ struct Database {
   // Returns SQL for the shard of a key, if there are two shards.
   static std::string ShardOf(const std::string& key) { return "crc32(" + key + ") % 2"; }
   static std::string Numbers(long long count);
-  // A read that returns rows that committed late leaves newer rows to the next read.
+  // Reads until no row is left, because a read that returns late rows leaves newer rows to the next read.
   static Ids ReadBehindLate(Relay& relay) { return Rest(relay); }
-  // Reads until an id that no transaction has inserted counts as rolled back.
+  // Reads repeatedly until any id that no transaction has inserted counts as rolled back.
   static void OutlastPatience(Relay& relay) {
     for (const auto begun = Clock::now(); Clock::now() - begun < 2 * kPatience; std::this_thread::sleep_for(Millis(50)))
       CHECK(relay.Reserve().empty());
   }
   static void CheckNoIdIsAwaited(Application& app, Relay& relay) {
-    CHECK(relay.Reserve().empty());  // It asks for the ids that the last read has skipped.
+    CHECK(relay.Reserve().empty());  // This read checks the ids that the last read has skipped.
     const long long asked = app.Counted("Com_set_option");
     OutlastPatience(relay);
     CHECK(app.Counted("Com_set_option") == asked);
@@ -127,7 +128,8 @@ struct Database {
     for (std::string session; sessions >> session;) (void)app.Try("kill " + session);
   }
 
-  // The rows of all tables but outbox_meta, and when the tables were created.
+  // SQL for a summary of the tables: the rows of all tables but outbox_meta, and the times at which the tables were
+  // created.
   static constexpr const char* kState =
       "select concat((select count(*) from outbox_event), (select group_concat(shard, owner, token) from outbox_shard),"
       " (select group_concat(relay_id, expires) from outbox_relay), (select group_concat(table_name, create_time order"
@@ -146,7 +148,7 @@ struct Database {
   // Runs the SQL with the client, as a user would.
   static void RunScript(Application&, const std::string& sql);
 
-  // A user who has no rights in the database `sales`.
+  // Creates a user who has no rights in the database `sales`.
   static void MakeMover(Application& app) {
     app("drop database if exists sales; create database sales; drop user if exists mover");
     app("create user mover identified by 'm'; grant usage on *.* to mover; grant select on `" +
@@ -158,7 +160,8 @@ struct Database {
     return Configured({{"table", "sales.shop_event"}, {"user", "mover"}, {"password", "m"}});
   }
   static constexpr std::size_t kRightsToGrant = 6;  // One for each table.
-  // check reports settings that this user cannot see as notes, which no grant removes.
+  // Returns the findings except notes. check adds a note for each setting that this user is not allowed to read, and no
+  // grant would remove that note.
   static std::vector<Finding> MissingRights(Relay& relay) {
     auto found = relay.writing().CheckSchema();
     std::erase_if(found, [](const Finding& finding) { return finding.note; });
@@ -194,7 +197,7 @@ inline void Database::RunScript(Application&, const std::string& sql) {
   REQUIRE(pclose(client) == 0);
 }
 
-// Creates the table with types for key and payload that an application has chosen.
+// Returns SQL that creates the outbox with types for key and payload that an application has chosen.
 inline std::string OutboxWith(const std::string& key, const std::string& payload, const std::string& more = "") {
   return "create table outbox_event (id bigint not null auto_increment primary key, event_id char(36) not null default"
          " (uuid()), topic varchar(249) not null, aggregate_id " +

@@ -1,4 +1,4 @@
-// Connects the tests to PostgreSQL. `Database` contains what the tests of all servers need to know about this one.
+// Connects the tests to PostgreSQL. `Database` contains the details of this server that the tests for all servers need.
 // OUTBOX_TEST_POSTGRES is a connection string of a superuser of an otherwise empty server.
 #pragma once
 
@@ -60,12 +60,12 @@ class Application : public SqlSession {
 struct Database {
   using Adapter = postgres::Adapter;
 
-  static constexpr const char* kNoSuchTable = "42P01";  // The SQLSTATE.
+  static constexpr const char* kNoSuchTable = "42P01";  // The SQLSTATE of a missing table.
   static constexpr const char* kTruncate = "truncate outbox_event restart identity";
   static constexpr const char *kBeginPrepared = "begin", *kPrepare = "prepare transaction 'late'",
                               *kCommitPrepared = "commit prepared 'late'";
-  // How long a relay waits until a missing id counts as rolled back. PostgreSQL shows which transactions are open, so
-  // the relay need not wait.
+  // The time after which a missing id counts as rolled back. It is 0, because PostgreSQL shows which transactions are
+  // open.
   static constexpr Millis kPatience{0};
 
   static void DropTables(Application& app) { app("drop schema public cascade; create schema public"); }
@@ -75,7 +75,7 @@ struct Database {
   static std::string Numbers(long long count) {
     return "(select generate_series(1, " + std::to_string(count) + ") as g)";
   }
-  // A read returns rows that committed late together with newer rows.
+  // Reads once, because a read returns late rows together with newer rows.
   static Ids ReadBehindLate(Relay& relay) { return IdsOf(relay.Reserve()); }
   static void OutlastPatience(Relay& relay) {
     for (int i = 0; i < 5; ++i) CHECK(relay.Reserve().empty());
@@ -89,7 +89,8 @@ struct Database {
     app("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'outbox-relay'");
   }
 
-  // The rows of all tables but outbox_meta, and when the tables were changed last.
+  // SQL for a summary of the tables: the rows of all tables but outbox_meta, and the transactions that changed the
+  // tables last.
   static constexpr const char* kState =
       "select concat_ws(' ', (select count(*) from outbox_event),"
       " (select string_agg(concat_ws(' ', shard, owner, token), ',' order by shard) from outbox_shard),"
@@ -106,7 +107,7 @@ struct Database {
   static constexpr const char* kRetryIndexes = "select count(*) from pg_indexes where tablename like 'outbox\\_retry'";
   static void RunScript(Application& app, const std::string& sql) { app(sql); }
 
-  // A user who has no rights in the schema `sales`.
+  // Creates a user who has no rights in the schema `sales`.
   static void MakeMover(Application& app) { app("create role mover login"); }
   static void DropMover(Application& app) { app("drop schema sales cascade; drop owned by mover; drop role mover"); }
   static std::shared_ptr<postgres::Config> SalesConfig() { return Configured(Server(), "sales.shop_event"); }

@@ -23,7 +23,7 @@ enum {
   OUTBOX_STATE_DELIVERED = 5
 };
 
-/* Which events a query selects from: the values of outbox_query.from. */
+/* The list from which a query selects events: the values of outbox_query.from. */
 enum {
   /* All rows of the outbox: waiting, retrying, blocked and undeletable events. */
   OUTBOX_FROM_OUTBOX = 0,
@@ -78,14 +78,14 @@ typedef struct {
   uint32_t shard;
   /* The current time by the database's clock, in microseconds since 1970 UTC. */
   int64_t now_us;
-  /* When the event failed for the first and for the last time, in microseconds since 1970 UTC; 0 = never, or
-   * unknown. */
+  /* The time of the event's first and of its last failure, in microseconds since 1970 UTC; 0 = it has not failed, or
+   * the time is unknown. */
   int64_t first_failed_us, last_failed_us;
-  /* When a retrying event is due again, or when the removal of an undeletable event is tried again, in microseconds
-   * since 1970 UTC; 0 = neither. */
+  /* The time at which a retrying event is due again, or at which the removal of an undeletable event is tried again, in
+   * microseconds since 1970 UTC; 0 = neither. */
   int64_t next_try_us;
-  /* Why the event failed last, as a short word (`reason`) and as a text for people (`error`). Absent = it has not
-   * failed. */
+  /* The cause of the event's last failure, as a short word (`reason`) and as a text for people (`error`). Absent = the
+   * event has not failed. */
   outbox_bytes reason, error;
 } outbox_record;
 
@@ -117,7 +117,7 @@ typedef struct {
   /* Tries again to remove the rows of undeletable events (OUTBOX_DELIVERED), each row independently of the others, and
    * forgets the events whose rows are gone. With count 0 it selects some of the events that are due for removal, from
    * all shards, and takes at most half of the call's timeout. The rows that remain are due again after again_ms
-   * milliseconds. *changed is set to the number of rows that are gone. It is not one transaction. */
+   * milliseconds. *changed is set to the number of rows that are gone. The call is not one transaction. */
   outbox_code (*remove_delivered)(outbox_session*, const outbox_row_id* row_ids, size_t count, int64_t again_ms,
                                   const outbox_call*, uint64_t* changed, outbox_error*);
 } outbox_admin_v1;

@@ -1,5 +1,5 @@
-/* outbox.emit/1: inserts events. `outbox-relay emit`, the demo and the contract tests use it. An application does not:
- * it executes the documented INSERT in its own transaction.
+/* outbox.emit/1: inserts events, for `outbox-relay emit`, the demo and the contract tests. An application does not use
+ * it, but executes the documented INSERT in its own transaction.
  *
  * Since: 1.0 */
 #ifndef OUTBOX_EXT_EMIT_H
@@ -22,7 +22,7 @@ typedef struct {
    * [session] */
   outbox_code (*insert)(outbox_session*, const outbox_event*, size_t count, size_t stride, const outbox_call*,
                         outbox_error*);
-  /* Ends the transaction: 1 = commits it, 0 = rolls it back. Thread: [session] */
+  /* Ends the transaction: commits it if `commit` is 1, and rolls it back if `commit` is 0. Thread: [session] */
   outbox_code (*end)(outbox_session*, int32_t commit, const outbox_call*, outbox_error*);
 } outbox_emit_v1;
 #endif

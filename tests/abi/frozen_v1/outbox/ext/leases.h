@@ -49,7 +49,8 @@ typedef struct {
   uint32_t live_relays;
   /* Number of elements that the plugin has written to `owned`. */
   uint32_t owned_count;
-  /* For how long the leases of all owned shards last, in milliseconds. The relay counts from the START of the call. */
+  /* Time for which the leases of all owned shards last, in milliseconds. The relay counts it from the START of the
+   * call. */
   int64_t lease_left_ms;
   /* An array of the caller, for the owned shards. */
   outbox_owned_shard* owned;
@@ -68,7 +69,7 @@ typedef struct {
 typedef struct {
   uint32_t struct_size;
   /* Registers the relay, renews its leases for lease_ms milliseconds, takes free and expired shards up to its share,
-   * and returns which shards the relay owns. The relay relies on nothing else for that. A standby, which owns no shard,
+   * and returns which shards the relay owns. The relay learns this from no other call. A standby, which owns no shard,
    * gets owned_count 0; that is not an error. The call must be cheap enough to be made every poll_interval: a renewal
    * writes at most one row, and a standby writes nothing, except that a standby with a namesake may register, so that
    * the namesake can count it.
@@ -79,7 +80,7 @@ typedef struct {
   outbox_code (*heartbeat)(outbox_session*, outbox_bytes relay_id, int64_t lease_ms, const outbox_call*, outbox_lease*,
                            outbox_error*);
   /* Releases those of the given shards whose tokens are still valid; a shard with a stale token is skipped, which is
-   * not an error. deregister = 1: the relay stops, and must no longer be counted as live. Thread: [session] */
+   * not an error. If `deregister` is 1, the relay stops and must no longer be counted as live. Thread: [session] */
   outbox_code (*release_shards)(outbox_session*, outbox_bytes relay_id, const outbox_owned_shard*, size_t count,
                                 uint32_t deregister, const outbox_call*, outbox_error*);
 } outbox_leases_v1;

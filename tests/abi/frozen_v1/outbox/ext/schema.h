@@ -15,7 +15,7 @@ enum {
   OUTBOX_FINDING_NOTE = 2
 };
 
-/* The schema that is wanted.
+/* The required schema.
  *
  * Since: 1.0 */
 typedef struct {
@@ -24,13 +24,13 @@ typedef struct {
   uint32_t shards;
   /* Type of the payload column: "text", "bytea" or "jsonb"; absent = the default. */
   outbox_bytes payload;
-  /* 1 = what outbox.wakeup/1 needs in the database must exist, 0 = it must not exist. */
+  /* 1 = the database objects that outbox.wakeup/1 needs must exist, 0 = they must not exist. */
   uint32_t wake_up;
   /* 1 = payloads of stored events may be converted. 0 = a change that requires it is refused with OUTBOX_BAD_CONFIG,
    * and nothing is changed. */
   uint32_t rewrite_events;
-  /* 1 = remove only what copies the rows of an application's table, such as a trigger. The tables and their rows
-   * remain. It is refused with OUTBOX_BAD_CONFIG if no table is captured. */
+  /* 1 = remove only the object that copies the rows of an application's table, such as a trigger. The tables and their
+   * rows remain. It is refused with OUTBOX_BAD_CONFIG if no table is captured. */
   uint32_t remove_capture;
 } outbox_schema_options;
 
@@ -39,17 +39,17 @@ typedef struct {
  * Since: 1.0 */
 typedef struct {
   uint32_t struct_size;
-  /* Passes the statements that create or upgrade the schema to text(), as SQL. It opens no connection. text() is called
-   * on the caller's thread, during the call. Thread: [store] */
+  /* Passes the statements that create or upgrade the schema to text(), as SQL, without opening a connection. text() is
+   * called on the caller's thread, during the call. Thread: [store] */
   outbox_code (*print)(outbox_store*, const outbox_schema_options*, void* ctx,
                        void (*text)(void* ctx, outbox_bytes sql), outbox_error*);
-  /* Creates or changes what differs from the options; a second call changes nothing. It locks tables that others use
-   * only for moments, and tries again if it does not get a lock.
+  /* Creates the missing tables and changes those that differ from the options; a second call changes nothing. Locks on
+   * tables that other clients use are held only briefly, and a lock that is not granted is retried.
    *
-   * Errors: OUTBOX_TIMEOUT if it did not get its locks in time. Thread: [session] */
+   * Errors: OUTBOX_TIMEOUT if a lock was not granted in time. Thread: [session] */
   outbox_code (*apply)(outbox_session*, const outbox_schema_options*, const outbox_call*, outbox_error*);
-  /* Examines tables, columns, version, sequence, privileges and what others have added; it changes nothing. Calls
-   * finding() once for each result, with its OUTBOX_FINDING_... value, what is wrong, and the SQL or the sentence that
+  /* Examines tables, columns, version, sequence, privileges and objects that others have added; changes nothing. Calls
+   * finding() once for each result, with its OUTBOX_FINDING_... value, the problem, and the SQL or the sentence that
    * fixes it, which may be empty. It returns OUTBOX_OK also if there are findings. Thread: [session] */
   outbox_code (*check)(outbox_session*, const outbox_call*, void* ctx,
                        void (*finding)(void* ctx, int32_t severity, outbox_bytes what, outbox_bytes fix),

@@ -1,6 +1,6 @@
-// Surroundings of an engine that answer its commands at random: a storage, a broker and a coordinator without a model
-// of rows. The seed decides what they do. They count what they observe, and the engine has to arrive at the same
-// numbers.
+// A simulated environment of an engine: a storage, a broker and a coordinator, which answer the engine's commands at
+// random and do not model rows. A seed determines everything that they do. The environment counts what it observes,
+// and the engine's own counters must agree.
 #pragma once
 
 #include <algorithm>
@@ -20,15 +20,15 @@
 
 namespace outbox::engine {
 
-class RandomSurroundings {
+class RandomEnvironment {
  public:
-  explicit RandomSurroundings(std::uint64_t seed) : random_(seed), settings_(MakeSettings()), engine_(settings_) {}
+  explicit RandomEnvironment(std::uint64_t seed) : random_(seed), settings_(MakeSettings()), engine_(settings_) {}
 
   [[nodiscard]] Engine& engine() { return engine_; }
   [[nodiscard]] const Settings& settings() const { return settings_; }
   [[nodiscard]] Time now() const { return now_; }
   [[nodiscard]] bool stopped() const { return stopped_; }
-  // The log of what has happened, one line each. With it a failure can be repeated by hand.
+  // Returns the log of what has happened, one entry a line. It contains enough to repeat a failure by hand.
   [[nodiscard]] const std::string& log() const { return log_; }
   [[nodiscard]] const std::array<std::uint64_t, std::variant_size_v<Command>>& commands() const { return commands_; }
 
@@ -41,7 +41,7 @@ class RandomSurroundings {
     Log("advance to " + std::to_string(now_));
     engine_.Advance(now_);
   }
-  // Returns the number of commands.
+  // Carries out the commands of one turn. Returns their number.
   std::size_t TakeCommands() {
     std::size_t taken = 0;
     engine_.TakeCommands([&](const Command& any) {
@@ -70,13 +70,13 @@ class RandomSurroundings {
     });
     return taken;
   }
-  // Returns a counter on which engine and surroundings disagree; empty if there is none.
+  // Returns a description of a counter on which engine and environment disagree; empty if they agree on all.
   [[nodiscard]] std::string FindMiscount() const {
-    if (awaits_wrongly_) return "the engine awaits another report than its surroundings";
+    if (awaits_wrongly_) return "the engine and its environment do not await the same reports";
     const Counters& its = engine_.counters();
     const std::uint64_t in_flight = static_cast<std::uint64_t>(
         std::ranges::count_if(unanswered_, [](const auto& one) { return !one.second.answered; }));
-    for (const auto& [name, engine, surroundings] :
+    for (const auto& [name, engine, environment] :
          std::initializer_list<std::tuple<const char*, std::uint64_t, std::uint64_t>>{
              {"reserved", its.reserved, seen_.reserved},
              {"sent", its.sent, seen_.sent},
@@ -91,12 +91,13 @@ class RandomSurroundings {
              {"sent again", its.sent_again, seen_.sent_again},
              {"outstanding", engine_.Outstanding(), seen_.reserved - forgotten_},
              {"in flight", engine_.InFlight(), in_flight}})
-      if (engine != surroundings)
-        return std::string(name) + ": " + std::to_string(engine) + " by the engine, " + std::to_string(surroundings) +
-               " by its surroundings";
+      if (engine != environment)
+        return std::string(name) + ": " + std::to_string(engine) + " by the engine, " + std::to_string(environment) +
+               " by its environment";
     return {};
   }
-  // Makes one random thing happen, or nothing if the engine waits for no such answer.
+  // Draws one random event, such as an answer to a command. If the engine is not waiting for that answer, does
+  // nothing.
   void Happen() {
     if (!engine_.IsOwner() && OneIn(4)) return Lease();
     switch (Below(16)) {
@@ -225,7 +226,7 @@ class RandomSurroundings {
     (void)engine_.Reserved(reservation, events);
   }
 
-  // Reports some of the events in flight, in any order.
+  // Reports some of the events in flight to the engine, in any order.
   void Report() {
     std::vector<publisher::Report> reports;
     const bool good = !OneIn(6);
@@ -245,8 +246,8 @@ class RandomSurroundings {
     }
   }
 
-  // True if a report on the event would be the first answer to what was sent under this epoch; any other report is
-  // ignored. An event with an unknown outcome remains to be read again, and in the stream of trials it counts as in
+  // True if a report on the event would be the first answer to what was sent under this epoch; the engine ignores any
+  // other report. An event whose outcome is unknown is read again later; in the stream of trials it counts as in
   // flight until then.
   [[nodiscard]] bool Awaited(EventIndex e, std::uint32_t epoch) const {
     const auto sent = unanswered_.find(e);
@@ -271,7 +272,7 @@ class RandomSurroundings {
     const std::uint32_t epoch = *place;
     resets_.erase(place);
     Log("reset done " + std::to_string(epoch));
-    // Some of the stream's last reports arrive too late.
+    // About one in ten of the stream's events stays in the list, so that its report arrives too late.
     std::erase_if(in_flight_, [&](const Sent& sent) {
       return publisher::IsTrial(sent.epoch) == publisher::IsTrial(epoch) && !OneIn(10);
     });
@@ -330,7 +331,7 @@ class RandomSurroundings {
   };
   struct Unanswered {
     std::uint32_t epoch = 0;
-    bool answered = false;  // Answered, but not acknowledged.
+    bool answered = false;  // True if the main stream reported an outcome other than acknowledged.
   };
 
   std::mt19937_64 random_;
@@ -343,7 +344,7 @@ class RandomSurroundings {
   std::string log_;
   std::array<std::uint64_t, std::variant_size_v<Command>> commands_{};
 
-  // The calls under way, and what was sent and is not answered.
+  // The calls under way, and the events that were sent and are not answered.
   std::optional<command::Reserve> read_;
   std::vector<Sent> in_flight_;
   std::vector<std::uint32_t> resets_;
@@ -351,13 +352,14 @@ class RandomSurroundings {
   std::vector<FailedEvent> recording_;
   bool releasing_ = false, marking_ = false, removing_ = false;
 
-  // What the surroundings have counted.
+  // Counters of what this simulated environment did.
   Counters seen_;
   std::uint64_t forgotten_ = 0;
   bool rescanning_ = false;
   std::map<EventIndex, Unanswered> unanswered_;
   bool awaits_wrongly_ = false;
-  std::uint32_t main_ = 1, trials_ = publisher::kTrialEpochs | 1;  // The current epochs.
+  // The current epochs of the main stream and of the stream of trials.
+  std::uint32_t main_ = 1, trials_ = publisher::kTrialEpochs | 1;
 };
 
 }  // namespace outbox::engine
