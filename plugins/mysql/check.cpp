@@ -132,8 +132,8 @@ class Check final : public sql::Check {
     return "alter table " + t_.Quote(table.name) + " modify column " + column.name + " " + column.type + ";";
   }
 
-  // Returns SQL that adds a new column id. The present one is renamed to event_id if the table has no such column and
-  // the type fits.
+  // Returns SQL that adds a new column id. The present column id is renamed to event_id if the table has no such column
+  // and the type fits.
   std::string FixId(const sql::FoundTable& found, std::set<std::string>& fixed) override {
     const std::string& type = found.columns.at("id");
     const bool renamed = !found.columns.contains("event_id") && (type == "char" || type == "varchar" || type == "uuid");

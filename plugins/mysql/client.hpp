@@ -57,7 +57,7 @@ class Client : public sql::Session {
   void Begin(Millis timeout);
   // Limits, from this call on, the time for which a statement waits for one lock. The server counts whole seconds.
   void LimitLocks(std::chrono::seconds limit);
-  // Replaces a connection that was given up by a new one.
+  // Replaces the connection, which was given up, with a new one.
   void Adopt(Connected connected);
   // Ends the call that is under way. Thread: any.
   void Cancel() noexcept;

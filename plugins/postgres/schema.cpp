@@ -8,9 +8,9 @@
 namespace outbox::postgres {
 namespace {
 
-// Storage options of tables whose rows come and go, and which are small compared with what has passed through them.
-// Vacuum starts after a number of rows and not after a fraction of the table, so that index entries of delivered rows
-// do not accumulate.
+// Storage options of tables whose rows come and go, and which hold few rows compared with those that have passed
+// through them. Vacuum starts after a number of rows and not after a fraction of the table, so that index entries of
+// delivered rows do not accumulate.
 const char* const kQueue =
     " with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0,"
     " autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000)";
