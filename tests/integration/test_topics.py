@@ -71,7 +71,7 @@ class TopicsTest(unittest.TestCase):
         wait_until(self.reasons, 30, "the large event has failed")
         (reason, text), = self.sql("select reason, error from outbox_retry")
         self.assertEqual(reason, "too_large")
-        self.assertIn("takes 3000", text)
+        self.assertIn("accepts at most 3000", text)
         # When the operator fixes the limit, the event is delivered long before the next refresh of all topics.
         with self.kafka.admin() as admin:
             admin.alter_topic(self.topic, {"max.message.bytes": 100000})
