@@ -15,9 +15,9 @@
 namespace bench {
 namespace {
 
-// The maximum number of rows that are read and not deleted.
+// Maximum number of rows that have been read and not yet deleted.
 constexpr std::size_t kWindow = 20'000;
-// The maximum number of rows in one delete.
+// Maximum number of rows in one delete.
 constexpr std::size_t kMaxAtOnce = 4 * kBatch;
 
 rd_kafka_t* MakeProducer(const std::string& brokers) {
@@ -89,8 +89,8 @@ class Drainage {
       Batch* const batch = batches_.front();
       batches_.pop_front();
       lock.unlock();
-      // The batch may be deleted as soon as its last row has been sent, so the loop must not access the batch after
-      // that.
+      // The batch may be deleted as soon as its last row has been sent, so the loop must not access the batch after the
+      // last Send().
       const std::span<Row> rows(batch->rows);
       for (Row& row : rows) Send(row);
     }
@@ -164,7 +164,7 @@ class Drainage {
   std::condition_variable changed_;
   std::deque<Batch*> batches_;
   std::vector<long long> acked_;
-  std::size_t outstanding_ = 0;  // The number of rows that are read and not deleted.
+  std::size_t outstanding_ = 0;  // number of rows that have been read and not yet deleted
   bool read_all_ = false;
   std::atomic<bool> finished_ = false;
 };

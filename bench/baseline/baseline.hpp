@@ -1,7 +1,7 @@
-// The baseline with which the relay is compared: the shortest program that does the relay's work. It selects a batch of
-// rows by id, produces records, waits for the delivery reports and deletes the rows by id. These four steps run
-// concurrently, each on a thread of its own. Batch size, window, records and the settings of the Kafka client are those
-// of the relay. It has no leases, no order per key and no retries; any error ends the process.
+// The baseline with which the relay is compared: the shortest program that does the relay's work. The program selects a
+// batch of rows by id, produces records, waits for the delivery reports and deletes the rows by id. These four steps
+// run concurrently, each on a thread of its own. Batch size, window, records and the settings of the Kafka client are
+// those of the relay. The program has no leases, no order per key and no retries; any error ends it.
 #pragma once
 
 #include <atomic>
@@ -49,7 +49,7 @@ class Remover {
 };
 
 // Drains the outbox, then waits for a signal, so that the caller can read the resource usage of this process before it
-// ends.
+// ends. Returns the exit status of the process.
 int Drain(Reader& reader, Remover& remover, const std::string& brokers);
 
 [[noreturn]] void Fail(const std::string& why);

@@ -68,7 +68,7 @@ class Remover : public bench::Remover {
   explicit Remover(const char* connection) : db_(Connect(connection, kDelete, kInt8Array)) {}
   void Remove(std::span<const long long> ids) override {
     // Header of a binary array: number of dimensions, "has NULLs", element type, number of elements, index of the first
-    // one.
+    // element.
     array_.clear();
     for (const std::uint32_t number : {1U, 0U, kInt8, static_cast<std::uint32_t>(ids.size()), 1U}) Put(htobe32(number));
     for (const long long id : ids) {

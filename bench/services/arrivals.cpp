@@ -2,9 +2,9 @@
 //
 //   arrivals BROKERS TOPIC PARTITIONS FIRST COUNT
 //
-// Prints "ready" and reads the records that are written from then on, until it has COUNT records whose payloads begin
+// Prints "ready" and reads the records that are written after that, until it has COUNT records whose payloads begin
 // with a number of FIRST or more. Then prints one line per record: its number, the broker's timestamp, and the time at
-// which this program received it. Both times are in microseconds since 1970.
+// which this program received the record. Both times are in microseconds since 1970.
 #include <librdkafka/rdkafka.h>
 
 #include <chrono>

@@ -1,10 +1,11 @@
 // Reads COUNT records of a topic and prints the number of records per second: consume HOW BROKERS TOPIC COUNT [DSN]
-//   fill      writes the records instead: 200 bytes of payload, a key, and the headers of the relay
+//   fill      writes COUNT records and reads none: 200 bytes of payload, a key, and the headers of the relay
 //   bare      a loop around rd_kafka_consumer_poll that reads the payload
-//   headers   the same, and also finds the headers event_id and event_type
+//   headers   like bare, and also finds the headers event_id and event_type
 //   consumer  outbox::consumer::Consumer with On
 //   batches   outbox::consumer::Consumer with OnBatch
-//   bare-inbox, consumer-inbox   also write each event id to an inbox table in PostgreSQL, in transactions of 500
+//   bare-inbox, consumer-inbox   like bare and consumer, and also write each event id to an inbox table in the
+//                                PostgreSQL database DSN, in transactions of 500
 // The time to join the consumer group is not counted: the clock starts with the first record.
 #include <librdkafka/rdkafka.h>
 
@@ -34,7 +35,7 @@ struct Task {
 class Meter {
  public:
   explicit Meter(std::int64_t count) : wanted_(count) {}
-  // Counts `more` records. Returns true if all records have been read, and prints the rate when that happens.
+  // Counts `more` records. When all records have been read, prints the rate and returns true.
   bool Add(std::int64_t more) {
     if (seen_ == 0) begun_ = Clock::now();
     seen_ += more;
@@ -108,7 +109,7 @@ std::uint64_t LookAt(const void* data, std::size_t size) {
   return size > 0 ? static_cast<const unsigned char*>(data)[size - 1] : 0;
 }
 
-// A sum over everything that was read, so that the compiler cannot remove the reads as unused.
+// Sum of the last bytes of all values that were read, so that the compiler cannot remove the reads as unused.
 std::atomic<std::uint64_t> sum = 0;
 
 std::string_view Header(const rd_kafka_message_t* message, const char* name) {

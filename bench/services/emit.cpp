@@ -1,8 +1,8 @@
 // Inserts COUNT events in one transaction: emit DATABASE HOW COUNT. bench/emit-cost counts the instructions.
 //   DATABASE  a file name for SQLite, or a connection string for PostgreSQL
-//   HOW       bare: a handwritten INSERT of the same row, with an event id that is made in advance; prepared: the same, as
-//             a statement that is prepared once; emit: outbox::emit::Emit. With "+header" appended the event has one
-//             header, which bare and prepared insert as JSON that is made in advance
+//   HOW       emit: outbox::emit::Emit; bare: a handwritten INSERT of the same row, with an event id that is made in
+//             advance; prepared: the INSERT of bare, as a statement that is prepared once. With "+header" appended, the
+//             event has one header, which bare and prepared insert as JSON that is made in advance
 #include <cstring>
 #include <iostream>
 #include <outbox/emit/libpq.hpp>

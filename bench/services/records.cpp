@@ -2,15 +2,15 @@
 //
 //   records BROKERS TOPIC FIRST COUNT KEYS SIZE OFFSET...
 //
-// Reads each partition from its OFFSET (there is one per partition, in their order) to the end that the partition has
-// when this program starts. The expected events have the numbers FIRST to FIRST + COUNT - 1. Each has a payload of SIZE
-// bytes that begins with its number, and the key "key-N", where N is the number modulo KEYS. Prints one JSON object
-// with these counts:
+// Reads each partition from its OFFSET (one for each partition, in the order of the partitions) to the end that the
+// partition has when this program starts. The expected events have the numbers FIRST to FIRST + COUNT - 1. Each has a
+// payload of SIZE bytes that begins with its number, and the key "key-N", where N is the number modulo KEYS. Prints one
+// JSON object with these counts:
 //   missing       events without a record
 //   copies        records of an event beyond its first one
-//   out_of_order  events whose first record is behind that of a later event of the same key
-//   scattered     events whose first record is in another partition than the first record of their key
-//   foreign       records that belong to none of these events, because their number, key or size differs
+//   out_of_order  events whose first record is behind the first record of a later event of the same key
+//   scattered     events whose first record is in a different partition from the first record of their key
+//   foreign       records that belong to none of the expected events, because their number, key or size differs
 #include <librdkafka/rdkafka.h>
 
 #include <algorithm>

@@ -28,7 +28,7 @@ struct Case {
   bool by_byte;
 };
 
-// Returns JSON as PostgreSQL writes jsonb, with a blank after each colon and comma.
+// Returns JSON of about `bytes` bytes as PostgreSQL writes jsonb, with a blank after each colon and comma.
 std::string Payload(std::size_t bytes) {
   std::string json =
       R"({"id": 4711, "open": true, "note": null, "customer": {"name": "Grace Hopper", "since": "2019-07-04"}, "lines": [)";

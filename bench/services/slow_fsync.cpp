@@ -1,5 +1,5 @@
-// Delays each fsync and fdatasync of a program by OUTBOX_FSYNC_US microseconds, to imitate a shared or remote disk. The
-// library is loaded into the program with LD_PRELOAD.
+// Delays each fsync and fdatasync of a program by OUTBOX_FSYNC_US microseconds, to imitate a shared or remote disk.
+// LD_PRELOAD loads this library into the program.
 #include <dlfcn.h>
 #include <unistd.h>
 

@@ -44,8 +44,8 @@ bool IsAddress(std::string_view text) {
   return IsHost(text.substr(0, colon)) && IsPort(text.substr(colon + 1));
 }
 
-// Removes the protocol from the front of `broker` and returns it in lower case. Returns an empty string if there is
-// none.
+// Removes the protocol from the front of `broker` and returns the protocol in lower case. Returns an empty string if
+// `broker` has no protocol.
 std::string TakeProtocol(std::string_view& broker) {
   const auto end = broker.find("://");
   if (end == std::string_view::npos) return {};

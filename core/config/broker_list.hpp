@@ -1,5 +1,5 @@
-// Checks the syntax of bootstrap.servers. The client library reports no errors in it: it replaces a port that is too
-// large by another one, and skips entries that it cannot parse.
+// Checks the syntax of bootstrap.servers. The client library does not report mistakes in this list: it replaces a port
+// that is too large by another port, and skips entries that it cannot parse.
 #pragma once
 
 #include <string>

@@ -72,7 +72,7 @@ struct Relay {
   Duration storage_timeout{10'000};  // Upper limit for one call to the database.
   Duration shutdown_timeout{10'000};
 
-  // Returns the JSON pointer of the first on_exhausted that is "dead_letter"; "" = none is.
+  // Returns the JSON pointer of the first on_exhausted that is "dead_letter"; "" = no on_exhausted is.
   [[nodiscard]] std::string AsksForDeadLetters() const {
     const auto asks = [](const FailurePolicy& p) { return p.on_exhausted == OnExhausted::kDeadLetter; };
     if (asks(failures)) return "/relay/on_exhausted";

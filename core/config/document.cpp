@@ -13,7 +13,7 @@ using nlohmann::json;
 
 constexpr std::size_t kMaxDepth = 32;  // Greatest depth of nesting, limited because writing JSON recurses.
 
-// An iterator that feeds the parser and records how far it has read, which the parser's events do not report.
+// An iterator that feeds the parser and records how far the parser has read, which the parser's events do not report.
 struct Reader {
   using iterator_category = std::input_iterator_tag;
   using value_type = char;
@@ -40,8 +40,8 @@ struct Reader {
 
 // Returns the reason from a text of the parser such as "[json.exception.parse_error.101] parse error at line 1, column
 // 2: syntax error while parsing value - invalid literal; last read: 'x'; expected ...". The part before the reason is
-// left out, because our message gives the position itself. The text that was read last is left out if it is a string,
-// because it may be a password.
+// left out, because the relay's own message gives the position. The text after "last read" is left out if it is a
+// string, because it may be a password.
 std::string Reason(std::string what) {
   if (const auto at = what.find(": "); at != std::string::npos) what.erase(0, at + 2);
   if (const auto at = what.find("; last read: '"); at != std::string::npos) {
@@ -114,7 +114,7 @@ class Builder : public nlohmann::json_sax<json> {
                    std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(offset), '\n'));
   }
 
-  // Returns the place in the document for the value that begins now.
+  // Returns the position in the document at which the value that begins now is stored.
   Level Place() {
     if (open_.empty()) return {&root_, ""};
     Level& top = open_.back();

@@ -10,8 +10,9 @@
 
 namespace outbox::config {
 
-// Collects everything that is wrong with a configuration, and lists it in the order of the lines as far as they are
-// known. Keeps one mistake for each JSON pointer: later findings about the same pointer are consequences of the first.
+// Collects everything that is wrong with a configuration, and lists the mistakes in the order of their lines as far as
+// the lines are known. Keeps one mistake for each JSON pointer: later findings about the same pointer are consequences
+// of the first.
 class Problems {
  public:
   explicit Problems(std::string origin) : origin_(std::move(origin)) {}

@@ -21,14 +21,15 @@ const json* Find(const json& raw, const char* pointer) {
   return raw.contains(place) ? &raw.at(place) : nullptr;
 }
 
-// Returns the value of a key that is a string, as it was written, so that a reference stays a reference.
+// Returns a string of the document as it was written, so that a reference is shown and not its value. Returns `value`
+// if the document does not contain the key. Passwords in the text are hidden.
 std::string Written(const json& raw, const char* pointer, const std::string& value) {
   const json* written = Find(raw, pointer);
   return Redact(written == nullptr ? value : written->get<std::string>());
 }
 
-// Returns true for a text such as "principal=${env:NAME} scope=${env:OTHER}", which shows where its secrets are, not
-// what they are.
+// Returns true for a text such as "principal=${env:NAME} scope=${env:OTHER}", which shows where secrets are stored but
+// not their values.
 bool HoldsReferencesOnly(std::string_view text) {
   bool any = false;
   while (!text.empty()) {

@@ -14,7 +14,7 @@ namespace outbox::config {
 // the references are shown, not the secrets.
 [[nodiscard]] std::string EffectiveJson(const Config& config, const nlohmann::json& raw, const PropertyPolicy& policy);
 
-// Returns the JSON pointers of values that hold a secret itself, not a reference to it.
+// Returns the JSON pointers of values that hold a secret itself and not a reference to a secret.
 [[nodiscard]] std::vector<std::string> LiteralSecrets(const nlohmann::json& raw, const PropertyPolicy& policy);
 
 }  // namespace outbox::config

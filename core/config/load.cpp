@@ -39,8 +39,8 @@ bool IsPrintable(const std::string& text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
 }
 
-// Returns false for a pattern with characters that no topic name can contain. It would never match, and is probably
-// meant as a regular expression.
+// Returns false for a pattern with characters that no topic name can contain. Such a pattern never matches, and is
+// probably meant as a regular expression.
 bool IsTopicPattern(const std::string& text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
     return std::isalnum(c) != 0 || std::string_view("._-*?").find(static_cast<char>(c)) != std::string_view::npos;
@@ -85,8 +85,8 @@ void ReadPlugins(Section section, Plugins& out) {
   section.Finish();
 }
 
-// Returns what is wrong with a secret inside a longer value, or an empty string. A property with separators is a list
-// and has no quoting, so a secret in it must not contain a separator.
+// Returns the reason why a secret must not be a part of this value, or an empty string. A property with separators is a
+// list without quoting, so a secret inside the list must not contain a separator.
 std::string EmbeddingProblem(const PropertyPolicy& policy, const std::string& name, const std::string& marked,
                              const Secrets& secrets, const Secrets::Values& values) {
   const std::string_view separators = policy.Separators(name);
@@ -100,10 +100,10 @@ std::string EmbeddingProblem(const PropertyPolicy& policy, const std::string& na
   return {};
 }
 
-// Makes `secrets` hide those parts of a property's value that messages must not show. The client library quotes single
-// entries of some lists; Clean() would not recognise an entry as a part of the secret, so the whole value and its parts
-// are hidden. A path is shown as the configuration has it, with the reference in place of the value, so that a message
-// still names the file.
+// Makes `secrets` hide those parts of a property's value that messages must not show. For some lists, the client
+// library's messages quote a single entry. Clean() would not recognise an entry as a part of the secret, so for these
+// lists the whole value and its parts are hidden. A path is shown as the configuration has it, with the reference in
+// place of the value, so that a message still names the file.
 void KeepOut(const PropertyPolicy& policy, const std::string& name, const std::string& marked, const std::string& value,
              Secrets& secrets, const Secrets::Values& values) {
   const bool quoted = name == "ssl.curves.list" || name == "ssl.cipher.suites" || name == "ssl.sigalgs.list";
@@ -144,12 +144,12 @@ class CurrentKafka {
   std::mutex mutex_;
   const std::map<std::string, std::string> marked_;
   std::map<std::string, std::string> last_;
-  std::string problem_;  // The newest problem; reported once until it changes.
+  std::string problem_;  // The latest problem, which was reported once; "" = there is none.
   const std::shared_ptr<Secrets> secrets_;
 };
 
-// Adds a problem if the protocol of a broker is not security.protocol, because the client library stops at the first
-// such broker.
+// Adds a problem if the protocol of a broker in the list is not security.protocol, because the client library stops
+// reading the list at the first such broker.
 void CheckProtocols(const PropertyPolicy& policy, Section& section, const std::map<std::string, std::string>& kafka) {
   const auto servers = kafka.find("bootstrap.servers");
   if (servers == kafka.end() || servers->second.find("://") == std::string::npos) return;
@@ -200,7 +200,7 @@ void ReadPublisher(const PropertyPolicy& policy, Section section, const json& ma
   section.Finish();
 }
 
-// Checks values that are valid alone but not together.
+// Adds problems for values that are valid individually but contradict each other.
 void CheckRelations(Section& section, const Relay& relay) {
   if (relay.batch_size > relay.max_in_flight_events / 2) {
     section.Complain("batch_size", std::to_string(relay.batch_size) + " is more than half of max_in_flight_events (" +
@@ -320,8 +320,7 @@ Result<Config> Parse(std::string_view text, const std::filesystem::path& origin,
   }
 
   Config config;
-  // The database and Kafka have separate Secrets: what is hidden in messages about one is not hidden in those about the
-  // other.
+  // The database and Kafka have separate Secrets: a secret of one is not hidden in messages about the other.
   json marked = raw, filled = raw;
   for (const auto& [key, value] : raw.items()) {
     Secrets& secrets = key == "storage" ? *config.storage.secrets : *config.publisher.secrets;

@@ -1,4 +1,4 @@
-// Loads a configuration file: returns a consistent Config, or everything that is wrong with the file.
+// Loads a configuration file: returns a consistent Config, or a list of all mistakes in the file.
 #pragma once
 
 #include <filesystem>
@@ -17,8 +17,8 @@ namespace outbox::config {
 // expected"; kShortage if a file could not be read because a resource has run out.
 [[nodiscard]] Result<Config> Load(const std::filesystem::path& file, const PropertyPolicy& policy);
 
-// Checks `text` in the same way. `origin` is the file's name in messages; references to files are relative to its
-// folder.
+// Does the same as Load() with `text` as the content of the file. `origin` is the file's name in messages; references
+// to files are relative to its folder.
 [[nodiscard]] Result<Config> Parse(std::string_view text, const std::filesystem::path& origin,
                                    const PropertyPolicy& policy);
 

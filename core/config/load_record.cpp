@@ -16,7 +16,7 @@ using nlohmann::ordered_json;
 
 constexpr std::size_t kMaxNamed = 256;
 
-// An encoding, and whether the value is wrapped in the schema that Kafka Connect's JsonConverter writes.
+// An encoding. `schema` is true if the value is wrapped in the schema that Kafka Connect's JsonConverter writes.
 template <class Encoding>
 struct Encoded {
   Encoding encoding;
@@ -116,7 +116,7 @@ void ReadNamed(Section& record, const char* key, const std::vector<std::string>&
   section.Finish();
 }
 
-// Reads the headers. They may also be a list of {"name": NAME, "value": TEMPLATE}, in which a name may occur several
+// Reads the headers: an object, or a list of {"name": NAME, "value": TEMPLATE}, in which a name may occur several
 // times.
 void ReadHeaders(Section& record, const std::vector<std::string>& names, Record& out) {
   const json* const headers = record.Raw("headers");
@@ -194,8 +194,8 @@ std::vector<std::string> ColumnsOf(const Record& record) {
   return columns;
 }
 
-// Returns a template of the profile with its columns renamed. A profile uses the column names of its own table; where
-// `columns` gives another column the same role, that column is used.
+// Returns a template of the profile with its columns renamed. A profile uses the column names of its own table; if
+// `columns` gives the role of such a column to another column, the name of the other column is used.
 std::string Renamed(const std::string& text, const Profile& profile, const json& columns) {
   const auto parsed = Template::Parse(text);
   if (!parsed.ok()) return text;
@@ -288,7 +288,7 @@ void CompleteRecord(Record& record, Storage& storage, Problems& problems) {
           "\"payload\": \"payload\"}, or \"like\" in /record");
     options["columns"] = RolesOf(*profile);
   }
-  // Debezium reads JSON from the binary log, where it is written differently from the text that a query returns.
+  // Debezium reads JSON from the binary log, where JSON is formatted differently from the text that a query returns.
   if (profile != nullptr && profile->debezium && storage.plugin == "mysql") record.types.json_of_binlog = true;
   const json& columns = options["columns"];
   if (!columns.is_object()) return;  // The plugin reports the mistake.
@@ -300,7 +300,8 @@ void CompleteRecord(Record& record, Storage& storage, Problems& problems) {
     if (const auto id = columns.find("id"); id != columns.end() && id->is_string())
       record.headers->push_back({"event_id", '{' + id->get<std::string>() + '}'});
   }
-  // Columns that the configuration names come first; the plugin reports mistakes in their names.
+  // record_columns keeps the columns listed in the configuration in front, and appends those that the record section
+  // refers to. Names are not checked here; the plugin reports unknown ones.
   json& named = options["record_columns"];
   if (named.is_null()) named = json::array();
   if (named.is_array())

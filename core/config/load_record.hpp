@@ -9,12 +9,12 @@
 
 namespace outbox::config {
 
-// Reads the section into `out`. `file` is the text of the whole configuration; the order of headers and of members of
-// the envelope is taken from it.
+// Reads the section into `out`. `file` is the text of the whole configuration; the order of headers and the order of
+// members of the envelope are taken from that text.
 void ReadRecord(Section section, std::string_view file, Record& out);
 
-// Sets what the section leaves out to the defaults of the profile. If rows are captured, it also adds to the plugin's
-// options which columns are to be copied: "columns", by their roles, unless the configuration has it, and
+// Sets keys that the section leaves out to the defaults of the profile. If rows are captured, also adds to the plugin's
+// options which columns are to be copied: "columns", by their roles, unless the configuration has this key, and
 // "record_columns".
 void CompleteRecord(Record& record, Storage& storage, Problems& problems);
 

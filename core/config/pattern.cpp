@@ -150,7 +150,7 @@ class PatternParser {
     }
   }
 
-  // Parses a class such as "[a-z_]" or "[^.]". Only ASCII characters may stand in it.
+  // Parses a class such as "[a-z_]" or "[^.]". A class may contain only ASCII characters.
   void Class(Step& step) {
     const bool negated = Take("^");
     bool first = true;

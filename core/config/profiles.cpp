@@ -12,7 +12,7 @@ const std::vector<Profile>& Profiles() {
        .headers = {{"id", "{id}"}},
        .debezium = true},
       // The tables of Debezium's extension for Quarkus, and the records that the router makes from them. The extension
-      // adds a column for the trace; the router makes a header of it only if it is configured to.
+      // adds a column for the trace; the router makes a header from that column only if it is configured to do so.
       {.name = "debezium-quarkus",
        .columns = {{"id", "id"}, {"key", "aggregateid"}, {"payload", "payload"}},
        .topic = "outbox.event.{aggregatetype}",

@@ -15,12 +15,12 @@ class PropertyPolicy {
  public:
   virtual ~PropertyPolicy() = default;
 
-  // Returns an empty string if the property may be set and the library of this build accepts the value, otherwise one
-  // sentence that says why not. The sentence shows the value only if `show_value` is true and the property is not
+  // Returns an empty string if the property may be set and the library of this build accepts the value. Otherwise
+  // returns one sentence with the reason, which shows the value only if `show_value` is true and the property is not
   // secret.
   [[nodiscard]] virtual std::string Problem(std::string_view name, const std::string& value, bool show_value) const = 0;
-  // Returns the value in the form that the library makes of it, such as "ssl" for " SSL". REQUIRES: the property may be
-  // set.
+  // Returns the value in the form into which the library normalises it, such as "ssl" for " SSL". REQUIRES: the
+  // property may be set.
   [[nodiscard]] virtual std::string AsUnderstood(const std::string& name, const std::string& value) const = 0;
   [[nodiscard]] virtual bool IsSecret(std::string_view name) const = 0;
   // Returns the characters that separate the parts of the property's value; empty = the whole value is one part.

@@ -64,7 +64,8 @@ struct TopicMap {
   bool operator==(const TopicMap&) const = default;
 };
 
-// The values of the section. With the defaults, a row of the relay's own outbox becomes a record without any change.
+// The values of the record section. With the defaults, a row of the relay's own outbox becomes a record without any
+// change.
 struct Record {
   bool operator==(const Record&) const = default;
 

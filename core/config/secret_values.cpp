@@ -149,7 +149,7 @@ Secrets::Values Secrets::Reread() {
     Reference& reference = references_[i];
     struct stat info {};
     if (reference.file.empty()) continue;
-    // A pipe can be read only once, and a second read would block.
+    // A pipe can be read only once: a second read blocks.
     if (stat(reference.file.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) continue;
     Value value = Checked(FromFile(reference.file), reference.text);
     if (value.text && value.text->empty() && !(*values)[i].empty())

@@ -1,5 +1,5 @@
-// The secrets to which a configuration refers: where their values come from, what they are now, and how they are
-// removed from messages.
+// The secrets to which a configuration refers: the sources of their values, their current values, and how the values
+// are removed from messages.
 //
 // A text of the configuration contains a secret mark for each reference. Users of the text parse it first and replace
 // the marks by the secrets afterwards, so a secret is never parsed as syntax.
@@ -19,20 +19,20 @@ namespace outbox::config {
 
 inline constexpr std::string_view kHidden = "<hidden>";
 
-// The references to secrets of one part of the configuration, and their values. Shared by the Config and the users of
+// The references to secrets in one part of the configuration, and their values. Shared by the Config and the users of
 // the values. Thread: any.
 class Secrets {
  public:
-  // The values of all references at one moment, by their index.
+  // The values of all references at one moment, by the index of the reference.
   using Values = std::shared_ptr<const std::vector<std::string>>;
 
-  // Which secrets Clean() replaces: the values of all references, or only what was passed to Hide().
+  // The secrets that Clean() replaces: the values of all references, or only the texts that were passed to Hide().
   enum class Hides : std::uint8_t { kReferences, kGivenOnly };
   explicit Secrets(Hides hides = Hides::kReferences);
 
   struct Added {
     std::string mark;     // The mark that stands for the reference in a text until Fill() replaces it by the value.
-    std::string problem;  // Says why there is no such secret; empty = there is one.
+    std::string problem;  // The reason why the secret cannot be read; empty = it was read.
   };
   // Adds a reference and reads its value. `reference` is the text between "${" and "}"; a relative path starts at
   // `folder`.
@@ -44,7 +44,7 @@ class Secrets {
   // briefly empty while it is rewritten.
   [[nodiscard]] Values Reread();
   [[nodiscard]] std::vector<std::string> TakeProblems();
-  // Adds a problem that a user of the values has found.
+  // Adds a problem that a user of the values has found; TakeProblems() returns it.
   void Complain(std::string problem);
 
   // Returns `text` with each mark replaced by its value.
@@ -52,13 +52,13 @@ class Secrets {
   // Returns a pair of reference and value for each mark in `text`.
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> In(std::string_view text, const Values& values) const;
 
-  // Makes Clean() replace `secret` from now on, and also the parts into which a parser would split it.
+  // Makes Clean() replace `secret` from now on, and also the parts into which a parser may split the secret.
   void Hide(std::string_view secret);
-  // Makes Clean() show `text` as the configuration has it from now on: where Clean() finds `text` with the values of
-  // the marks, it writes `text` with their references.
+  // Makes Clean() show `text` as the configuration has it from now on: where Clean() finds `text` with its marks
+  // replaced by the values, it writes `text` with the references.
   void ShowAsWritten(std::string_view text, const Values& values);
-  // Returns `text` without any secret. The value of a reference is replaced by the reference, and what was passed to
-  // Hide() by "<hidden>".
+  // Returns `text` without any secret. The value of a reference is replaced by the reference, and a text that was
+  // passed to Hide() by "<hidden>".
   [[nodiscard]] std::string Clean(std::string_view text) const;
 
  private:

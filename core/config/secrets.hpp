@@ -11,8 +11,8 @@
 
 namespace outbox::config {
 
-// Returns a part of the document, found at `pointer`, in which every ${env:NAME} and ${file:PATH} in a string is
-// replaced by a mark of `secrets`. A relative PATH starts at `folder`. "$${" becomes "${".
+// Returns `raw`, the part of the document at `pointer`, with every ${env:NAME} and ${file:PATH} in a string replaced by
+// a mark of `secrets`. A relative PATH starts at `folder`. "$${" becomes "${".
 [[nodiscard]] nlohmann::json MarkIn(const nlohmann::json& raw, const std::string& pointer,
                                     const std::filesystem::path& folder, Secrets& secrets, Problems& problems);
 
@@ -23,8 +23,8 @@ namespace outbox::config {
 // Returns true if the name of this key suggests that its value is a secret.
 [[nodiscard]] bool NamesSecret(std::string_view key);
 
-// Returns true if `text` is one reference and nothing else. It may be shown, because it says where the secret is, not
-// what it is.
+// Returns true if `text` is one reference and nothing else. A reference may be shown, because it contains the location
+// of the secret and not its value.
 [[nodiscard]] bool IsReference(std::string_view text);
 
 // Returns `text` with the passwords in "password=... host=..." and "scheme://user:password@host" hidden. `text` may

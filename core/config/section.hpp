@@ -17,22 +17,22 @@ namespace outbox::config {
 
 class Section {
  public:
-  // `raw` is the same object before references were replaced by their values; messages show only `raw`. Both are
-  // nullptr if the object is absent.
+  // `raw` is the same object before references were replaced by their values; messages show only text of `raw`.
+  // `object` and `raw` are nullptr if the object is absent.
   Section(const nlohmann::json* object, const nlohmann::json* raw, std::string pointer, Problems& problems);
 
   // Reads the object under `key`.
   [[nodiscard]] Section Sub(std::string_view key);
   // Reads the list of objects under `key`.
   [[nodiscard]] std::vector<Section> List(std::string_view key, std::size_t max);
-  // Returns the value; nullptr = the key is absent, or a problem with it was added before. The key then counts as
-  // known.
+  // Returns the value; nullptr = the key is absent, or a problem with the value was added before. After this call the
+  // key counts as known.
   [[nodiscard]] const nlohmann::json* Find(std::string_view key);
   // Returns the value from `raw`; nullptr = the key is absent.
   [[nodiscard]] const nlohmann::json* Raw(std::string_view key) const;
 
-  // Each of these sets `out` to the value of the key, and adds a problem if the value has another type or is not
-  // between `min` and `max`.
+  // Set `out` to the value of the key, and add a problem if the value has another type or is not between `min` and
+  // `max`.
   void Read(std::string_view key, std::string& out);
   void Read(std::string_view key, bool& out);
   void Read(std::string_view key, std::uint32_t& out, std::uint32_t min, std::uint32_t max);

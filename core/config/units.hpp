@@ -16,7 +16,7 @@ namespace outbox::config {
 // in bytes, or nothing if `text` is anything else.
 [[nodiscard]] std::optional<std::uint64_t> ParseSize(std::string_view text);
 
-// Each of these returns the value as text, with the largest unit that needs no fraction.
+// Return the value as text, with the largest unit that needs no fraction.
 [[nodiscard]] std::string Write(Duration duration);
 [[nodiscard]] std::string WriteSize(std::uint64_t bytes);
 

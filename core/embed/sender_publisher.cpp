@@ -69,7 +69,7 @@ class SenderPublisher final : public publisher::Publisher {
   publisher::Refusal Explain(std::int32_t) const override { return {"refused", "a sender cannot refuse an event"}; }
 
  private:
-  // An event to send. Its views are valid until the report, because the batch lives until then.
+  // An event to send. The views in `event` are valid until the event is reported, because the batch lives until then.
   struct Item {
     Event event;
     std::uint32_t number;
@@ -143,7 +143,7 @@ class SenderPublisher final : public publisher::Publisher {
   std::vector<std::uint32_t> resets_;
   bool stop_ = false;
 
-  // Used only by the thread that calls the sender.
+  // Thread: only thread_, which calls the sender (failed_ and up_).
   bool failed_ = false;
   bool up_ = true;
 

@@ -9,8 +9,8 @@
 
 namespace outbox::engine {
 
-// Computes the pauses. They are shortened at random, but depend only on the seed and the calls, so that a simulated run
-// can be repeated.
+// Computes pauses after failures. A pause is shortened at random, but the random numbers depend only on the seed and on
+// the earlier calls, so a simulated run can be repeated.
 // Owned by Engine. Thread: engine
 class Backoff {
  public:

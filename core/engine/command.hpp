@@ -1,5 +1,5 @@
-// The values that pass between the engine and its shell: the inputs that the shell reports, and the commands that it
-// carries out. The shell is the runner of the shard (runtime::ShardRunner) or the simulator.
+// The values that pass between the engine and its shell: the inputs that the shell reports, and the commands that the
+// shell carries out. The shell is the runner of the shard (runtime::ShardRunner) or the simulator.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ using EventIndex = std::uint32_t;
 // The number of a batch. The number is reused after command::FreeBatch.
 using BatchIndex = std::uint32_t;
 
-// The properties of a read event that the engine needs.
+// The properties that the engine needs of an event that was read.
 struct Incoming {
   std::uint64_t key_hash = 0;
   bool has_key = false;
@@ -37,9 +37,9 @@ struct Incoming {
 struct Reservation {
   std::uint64_t arena_bytes = 0;
   bool more = false;         // true if the read left rows for the next read
-  bool drain_first = false;  // true if these events may be sent only after everything that was sent before is answered
-  // The time until which the rows are marked as reserved. The reservations of dropped events must then be released.
-  // kForever means that the rows are not marked, because the lease of the shard covers them.
+  bool drain_first = false;  // true if every event sent before must be answered before these events are sent
+  // The time until which the rows are marked as reserved. If an event is dropped while its row is marked, its
+  // reservation must be released. kForever = the rows are not marked, because the lease of the shard covers them.
   Time until = kForever;
   std::uint32_t rescan = OUTBOX_RESCAN_DONE;  // progress of a rescan: one of OUTBOX_RESCAN_…
   std::uint64_t token = 0;                    // the token that fenced writes about these events carry
@@ -48,7 +48,7 @@ struct Reservation {
 // Why the row of a delivered event is still in the outbox.
 enum class Kept : std::int32_t {
   kRefused,     // the database refuses to remove the row
-  kStillThere,  // the removal was carried out without an error, but removed nothing
+  kStillThere,  // the database reported no error for the removal, but did not remove the row
   kCameBack,    // the row was removed and read again more than once
 };
 
@@ -57,8 +57,8 @@ struct FailedEvent {
   EventIndex event;
   std::int32_t disposition;  // OUTBOX_RETRY, OUTBOX_BLOCK, OUTBOX_DEAD, OUTBOX_DELIVERED
   Time retry_after;          // pause before the next attempt or, with OUTBOX_DELIVERED, before the next removal
-  // The error of the broker's report, or publisher::kEndsRelays; 0 = refused before sending. With OUTBOX_DELIVERED it
-  // is a value of Kept.
+  // The error from the broker's report, or publisher::kEndsRelays; 0 = refused before sending. With OUTBOX_DELIVERED: a
+  // value of Kept.
   std::int32_t error;
   std::uint64_t token = 0;  // the token of the event's reservation
 };
@@ -66,8 +66,8 @@ struct FailedEvent {
 // The kinds of writes to the storage. At most one write of each kind is under way at a time.
 enum class Write : std::uint8_t { kConfirm, kFail, kRelease, kMark, kRemove };
 
-// The commands, in the order in which they occur in the life of an event. The span in a command is valid only while
-// Engine::TakeCommands passes the command on.
+// The commands, in the order in which they occur in the life of an event. The span in a command is valid only during
+// the call of the function to which Engine::TakeCommands passes the command.
 namespace command {
 
 // Read at most `rows` rows. Answer: Engine::Reserved or ReserveFailed.
@@ -76,7 +76,7 @@ struct Reserve {
   std::uint32_t rows = 0;
   bool skip_retries = false;  // true if no retries are to be returned, because most of them would be dropped
 };
-// Send the events in this order. Answer: one report for each event by Engine::Reported, unless a reset comes first.
+// Send `events` in this order. Answer: one report for each event by Engine::Reported, unless a reset comes first.
 struct Publish {
   std::uint32_t epoch = 0;  // identifies the stream, too: see publisher::IsTrial
   std::span<const EventIndex> events = {};
@@ -97,28 +97,28 @@ struct Fail {
 struct Release {
   std::span<const EventIndex> events = {};
 };
-// Write the poison mark of the one event that is about to be sent alone. If there is no event, remove the mark. Answer:
+// Write the poison mark of the one event that is about to be sent alone. If `events` is empty, remove the mark. Answer:
 // Engine::Marked.
 struct Mark {
   std::span<const EventIndex> events = {};
 };
-// Remove the rows that were recorded as delivered, whichever relay recorded them. Answer: Engine::Removed.
+// Remove the rows of events that this or any other relay has recorded as delivered. Answer: Engine::Removed.
 struct Remove {};
-// Copy the data that is needed to record the failures of these events, because their batch may be freed before the
-// failures are recorded.
+// Copy the data that is needed to record the failures of `events`, because their batch may be freed before the failures
+// are recorded.
 struct Detach {
   std::span<const EventIndex> events = {};
 };
-// Treat these events as no longer outstanding: the next read may return their rows.
+// Treat `events` as no longer outstanding: the next read may return their rows.
 struct Forget {
   std::span<const EventIndex> events = {};
 };
-// Free this batch: no event needs its payload any more.
+// Free the batch: no event needs a payload of the batch any more.
 struct FreeBatch {
   BatchIndex batch = 0;
 };
-// Note that nothing is outstanding under `token` any more. With kHandOver the shard must now be released in the
-// storage; with kStop the shard stays released for good.
+// Note that no event is outstanding under `token` any more. For kHandOver the shard must now be released in the
+// storage; for kStop the shard stays released for good.
 struct Released {
   std::uint64_t token = 0;
   ReleaseReason reason = ReleaseReason::kLost;

@@ -1,9 +1,10 @@
-// Holds acknowledged events until their rows are removed from the outbox. A confirm that the database refuses is split
-// in halves again and again until the rows are found that the database refuses to remove. The events of these rows are
-// recorded as delivered instead, and all other rows are removed (docs/design/decisions/0006).
+// Holds acknowledged events until their rows are removed from the outbox. If the database refuses a confirm, the events
+// of the confirm are split in halves, repeatedly, until the rows that the database refuses to remove are identified.
+// The events of these rows are recorded as delivered instead of being removed, and all other rows are removed
+// (docs/design/decisions/0006).
 // Owned by Engine. Thread: engine
 //
-// INVARIANT: every acknowledged event is in exactly one place: waiting, being confirmed, or in a narrowed group.
+// INVARIANT: every acknowledged event is in exactly one of these: waiting_, confirming_, or a group of narrowed_.
 #pragma once
 
 #include <cstdint>
@@ -39,11 +40,11 @@ class Confirms {
   // Reacts to the refusal of a confirm by the database. If the confirm had a single event, returns that event.
   // Otherwise makes one half of its events the next confirm, keeps the other half for later, and returns nothing.
   [[nodiscard]] std::optional<EventIndex> Narrow();
-  // Ends a confirm that was carried out.
+  // Notes that the confirm under way has succeeded.
   void Done() { confirming_.clear(); }
 
-  // Count the consecutive rows that stay although their removal was requested: NoteKept adds a row that stays,
-  // NoteRemoved sets the count to zero when a row is removed.
+  // Count the consecutive rows that stay in the outbox although their removal was requested: NoteKept adds a row to the
+  // count; NoteRemoved sets the count to zero, because a row was removed.
   void NoteKept(Time now) {
     if (kept_in_a_row_++ == 0) kept_since_ = now;
   }

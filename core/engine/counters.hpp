@@ -1,4 +1,4 @@
-// Counts what an engine has done since it was created. The numbers only grow.
+// The numbers of events and actions that an engine has handled since it was created. No number ever decreases.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@ struct Counters {
   std::uint64_t resets = 0, rescans = 0;
   std::uint64_t sent_again = 0;  // upper bound on the duplicates that this engine has caused
   std::uint64_t leases_lost = 0;
-  // events that were recorded as delivered because their rows could not be removed for good
+  // number of events that were recorded as delivered because their rows could not be removed permanently
   std::uint64_t undeletable = 0;
 
   Counters& operator+=(const Counters& other) {

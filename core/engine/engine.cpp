@@ -1,4 +1,4 @@
-// How the engine reacts to each input.
+// The part of Engine that reacts to the inputs.
 #include "engine/engine.hpp"
 
 #include <algorithm>
@@ -54,7 +54,8 @@ void Engine::Follow(ShardLease::Effect effect) {
       ++counters_.leases_lost;
       window_.Owes(OwedSince());
       StopSending();
-      // The new owner of the shard reads these rows itself, and writes about them would be refused.
+      // The lease is lost: the new owner of the shard reads the rows of the waiting events itself, and the storage
+      // refuses writes about these rows under the old token.
       records_.GiveUpAll([this](EventIndex e) { events_.Settle(e); });
       for (const EventIndex e : releases_.waiting) events_.Settle(e);
       releases_.waiting.clear();
@@ -93,7 +94,7 @@ BatchIndex Engine::Reserved(const Reservation& reservation, std::span<const Inco
     const EventIndex e = events_.Add(b, i, in, settings_.order_keys);
     const bool held = stale || (events_[e].ordered && holds_.KeepsBack(in.key_hash, rescan_step));
     // A retry for which there is no room is dropped. It stays due, and is read again when other retries are settled. A
-    // retry that would fail again at once has room while less than a batch of failures waits to be recorded.
+    // retry that is refused before sending has room while less than a batch of failures waits to be recorded.
     const bool no_room = !in.returned && !in.waits && in.attempts > 0 &&
                          (in.refused ? records_.AtLeastABatch() : !trials_.RoomForRetries());
     answer.crowded = answer.crowded || no_room;
@@ -102,8 +103,9 @@ BatchIndex Engine::Reserved(const Reservation& reservation, std::span<const Inco
       continue;
     }
     if (in.waits && !in.returned && !OUTBOX_MUTANT(kTopicIsCharged)) {
-      // The next read brings this event again if it is a retry, if a slow start reads from the oldest row, or if the
-      // rows are marked as reserved. Otherwise the next read goes on from the position and brings new rows.
+      // The next read returns this event again if the event is a retry, if a slow start reads from the oldest row, or
+      // if the rows are marked as reserved. In all other cases the next read goes on from the position and returns new
+      // rows.
       answer.waits = answer.waits || in.attempts > 0 || slow_start_.active() || reservation.until != kForever;
       ++waiting;
       AwaitTopic(e);
@@ -117,7 +119,7 @@ BatchIndex Engine::Reserved(const Reservation& reservation, std::span<const Inco
     // The outbox has no event left for which the broker could owe an answer: another relay delivered it, or it was
     // deleted.
     if (Outstanding() == 0 && !window_.resetting() && !reservation.more) window_.OwesNothing();
-    // A step of a slow start in which every event waits for its topic has not begun: it is read again.
+    // A step of a slow start has not begun if every event of the step waits for its topic: the step is read again.
     const bool begins = events.empty() ? !reservation.more : waiting < events.size();
     if (slow_start_.active() && !stale && begins)
       slow_start_.StepBegins(events.empty(), Outstanding() - waiting, window_.queue().size());
@@ -225,8 +227,8 @@ void Engine::ResetTrials() {
   Emit(command::Reset{epoch});
 }
 
-// Drops the trials whose outcome is not known. Trials that were acknowledged or refused during the reset are not in
-// `unknown`.
+// Drops the trials whose outcome is not known at the end of the reset. Trials that were acknowledged or refused during
+// the reset are not among them.
 void Engine::TrialResetDone(std::uint32_t epoch) {
   std::vector<EventIndex> unknown;
   if (!trials_.EndReset(epoch, now_, backoff_, unknown)) return;
@@ -235,7 +237,7 @@ void Engine::TrialResetDone(std::uint32_t epoch) {
     ++counters_.sent_again;
     DropBehind(e);
     Drop(e);
-    // The read under way may bring events of the key that come after the event that is about to be read again.
+    // The read under way may return later events of the key, which must wait until the dropped event is read again.
     if (events_[e].ordered) holds_.HoldUntilRewound(events_[e].key_hash);
   }
 }
@@ -255,7 +257,7 @@ void Engine::Written(Write what, outbox_code code, std::span<const std::uint8_t>
       break;
     case Write::kMark:
     case Write::kRemove:
-      assert(false);  // these are answered by Marked and Removed
+      assert(false);  // Marked() and Removed() take the answers to these two kinds of writes
       break;
   }
 }

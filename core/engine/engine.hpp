@@ -49,8 +49,8 @@ class Engine {
   // ---- the lease ----
   // Begins a lease or renews it; see ShardLease::Hold.
   void Hold(std::uint64_t token, Time until, bool slow_start);
-  // Releases the shard. `until` is the end of the lease for kHandOver and the deadline for kStop. The engine answers
-  // each of these two reasons once, with command::Released.
+  // Releases the shard. `until` is the end of the lease for kHandOver and the deadline for kStop. For kHandOver and
+  // kStop the engine answers once, with command::Released.
   void Release(ReleaseReason reason, std::uint64_t token, Time until);
 
   // ---- answers to commands ----
@@ -63,29 +63,30 @@ class Engine {
   // Takes the answer to command::Remove. `rows` is the number of rows that were removed.
   void Removed(outbox_code code, std::uint64_t rows);
   // Takes the answer to command::Mark. `owners` is the number of consecutive owners that have marked the event,
-  // including this one.
+  // including this relay.
   void Marked(outbox_code code, std::uint32_t owners);
   void Reported(std::span<const publisher::Report> reports);
   void ResetDone(std::uint32_t epoch);
 
   // ---- events ----
-  // Resets the main stream, because its producer cannot send any more. This counts as an outage, unless a refusal is
-  // among the reports that arrive before ResetDone: the client library announces the end of its producer before it
+  // Resets the main stream, because its producer cannot send any more. The reset counts as an outage, unless a refusal
+  // is among the reports that arrive before ResetDone: the client library announces the end of its producer before it
   // reports the refusal that caused it.
   void ProducerFailed() { ResetStream(true); }
-  // Resets the main stream, because its producer must be replaced before it sends more. This is not an outage of the
-  // broker.
+  // Resets the main stream, because its producer must be replaced before it sends more. The reset does not count as an
+  // outage of the broker.
   void ProducerOutdated() { ResetStream(false); }
-  // Polls soon, because rows may have been committed, unless the next read waits because the last one failed.
+  // Makes the engine poll soon, because rows may have been committed. Does not shorten the pause after a failed read or
+  // an outage.
   void Wake() { reads_.Wake(now_); }
-  // Has the events read again that were dropped because their topics were not known (Incoming::waits), because more is
-  // known about topics now.
+  // Notes that more is known about topics now: the events that were dropped because their topics were not known
+  // (Incoming::waits) are read again.
   void TopicsKnown() { reads_.TopicsKnown(now_); }
 
-  // Decides what to do next and calls f(command) for each command, oldest first.
+  // Chooses the next commands and calls f(command) for each of them, oldest first.
   template <class F>
   void TakeCommands(F f);
-  // Returns the time at which TakeCommands must be called again at the latest, even if nothing happens before.
+  // Returns the time at which TakeCommands must be called again at the latest, even if no input arrives before.
   [[nodiscard]] Time NextDeadline() const;
 
   // ---- state ----
@@ -147,7 +148,7 @@ class Engine {
     std::uint32_t first, count;
   };
 
-  // Functions in engine_turn.cpp, which decide what to do next.
+  // Functions in engine_turn.cpp, which choose the next commands.
   void Decide();
   void CheckDeadlines();
   void SendQueued();

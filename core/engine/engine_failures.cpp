@@ -14,7 +14,7 @@ constexpr Time kMarksLostPause = kSecond;
 // The pause before the second attempt to remove a row: the obstacle may have been a temporary lock.
 constexpr Time kFirstRemoval = 10 * kSecond;
 
-// True if the answer would be the same if the call were repeated.
+// True if repeating the call cannot change the answer.
 bool IsFinal(outbox_code code) {
   switch (code) {
     case OUTBOX_UNSUPPORTED:
@@ -37,9 +37,9 @@ void Engine::Admit(EventIndex e, const Incoming& event) {
   if (event.attempts > 0) HoldKey(e, HoldState::kRetried);
 }
 
-// Drops an event whose topic is not known yet. It is not charged an attempt, and it is not kept in memory, because the
-// topic may have more events than the window holds. An event that has failed before is due again with the next read,
-// and until then the storage holds back the later events of its key.
+// Drops an event whose topic is not known yet. The event is not charged an attempt, and is not kept in memory, because
+// the topic may have more events than the window holds. An event that has failed before is due again with the next
+// read, and until then the storage holds back the later events of its key.
 void Engine::AwaitTopic(EventIndex e) {
   const Event& event = events_[e];
   if (event.attempts == 0) {
@@ -68,8 +68,8 @@ void Engine::RecordDelivered(EventIndex e, Kept why) {
   confirms_.NoteKept(now_);
   // The new owner of the shard sends the event again and meets the same obstacle.
   if (lease_.IsLost()) return events_.Settle(e);
-  // If a row that comes back after each removal were removed and read again, its event would only be sent once more. So
-  // the row is left to an operator.
+  // A row that comes back after each removal is left to an operator: another removal would only cause its event to be
+  // sent once more.
   const Time most = settings_.policies[events_[e].policy].max_retry_backoff;
   const Time again = why == Kept::kCameBack ? kNotByItself : std::min(kFirstRemoval, most);
   records_.Add({e, OUTBOX_DELIVERED, again, static_cast<std::int32_t>(why), events_.Token(e)});
@@ -105,8 +105,8 @@ void Engine::FailureAnswered(outbox_code code) {
   WriteSlot& slot = records_.slot();
   slot.End();
   const bool refused = IsFinal(code);
-  // A drain does not wait for a record that the storage refuses: the next owner of the shard meets the same refusal.
-  // During a drain the refusal is not remembered, because under the next lease there may be nothing to record.
+  // A drain does not wait for a failure that the storage refuses to record: the next owner of the shard meets the same
+  // refusal. During a drain the refusal is not remembered, because under the next lease there may be nothing to record.
   records_.Answered(refused && lease_.IsOwner());
   const bool given_up = (refused && lease_.IsDraining()) || code == OUTBOX_LEASE_LOST || lease_.IsLost();
   if (code != OUTBOX_OK && !given_up) return slot.Fails(now_, backoff_, settings_);
@@ -147,7 +147,7 @@ void Engine::ReleaseAnswered(outbox_code code) {
 void Engine::LeaseOfRowsLost() {
   reads_.Rewind();
   if (lease_.CanEnd()) return LoseLease(false);
-  reads_.MakeStale();  // otherwise the answer of the read under way would end the pause
+  reads_.MakeStale();  // the answer to the read under way must not end the pause
   reads_.PauseUntil(now_ + kMarksLostPause);
 }
 

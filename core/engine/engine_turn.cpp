@@ -1,4 +1,4 @@
-// Decides which commands the engine gives next.
+// The part of Engine that chooses the next commands.
 #include <algorithm>
 #include <utility>
 
@@ -12,13 +12,13 @@ void Engine::Decide() {
   SendQueued();
   SendTrials();
   if (!events_.detached().empty()) {
-    // Many failures may wait to be recorded, so the payloads of these events are not kept in memory.
+    // Many failures may wait to be recorded, so the payloads of failed events are not kept in memory.
     Emit(command::Detach{}, events_.detached());
     events_.FreeDetached([this](BatchIndex b) { Emit(command::FreeBatch{b}); });
   }
   FreeWhatIsDone();
-  // This has to come before ReadIfThereIsRoom: in a backlog, the next step of a slow start is read in the same turn in
-  // which the previous step is settled.
+  // A step of a slow start must end before ReadIfThereIsRoom is called: in a backlog, the next step is read in the same
+  // turn in which the previous step is settled.
   if (Outstanding() == 0) slow_start_.StepEnds(lease_.IsOwner());
   WriteWhatIsDue();
   ReadIfThereIsRoom();
@@ -72,10 +72,10 @@ void Engine::SendTrials() {
   commands_.push_back({command::Publish{trials_.epoch()}, first, count});
 }
 
-// True if queued events wait so that more of them are sent together. This is so in a backlog, while the broker or the
+// True if queued events wait so that more of them are sent together. They wait in a backlog, while the broker or the
 // database is still busy with earlier events and more rows are about to be read. A larger burst has more records for
-// each partition, so there are fewer and larger requests, and each request costs the broker time. No time is lost,
-// because the slower of the two is busy meanwhile.
+// each partition, so there are fewer and larger requests, and each request costs the broker time. The wait does not
+// slow down delivery, because the slower of the two peers is busy meanwhile.
 bool Engine::GathersRecords() const {
   return reads_.more() && (window_.in_flight() > 0 || confirms_.busy()) &&
          window_.queue().size() < settings_.events_at_once() && (reads_.reading() || CanRead());
@@ -121,8 +121,8 @@ void Engine::FreeWhatIsDone() {
 }
 
 // True if the next read may begin. Failed events that wait to be recorded count against the window only as far as they
-// exceed max_awaiting_record. If all of them counted and the topic of the first events were missing, all other events
-// would wait until these failures are recorded.
+// exceed max_awaiting_record. If they all counted, events for a missing topic could fill the window, and every other
+// event would wait until their failures are recorded.
 bool Engine::CanRead() const {
   if (slow_start_.HoldsReading(Outstanding())) return false;
   const std::size_t in_window = Outstanding() - records_.BesideWindow();

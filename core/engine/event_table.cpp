@@ -11,8 +11,8 @@ BatchIndex EventTable::AddBatch(const Reservation& reservation, std::size_t even
   }
   const BatchIndex b = free_batches_.back();
   free_batches_.pop_back();
-  // The change is counted even if no event of this batch is sent, because the next batch already uses the new routes
-  // and does not report the change again.
+  // drain_first reports a change of the routes (a topic's number of partitions changed). Count the change even if no
+  // event of this batch is sent: the next batch already uses the new routes and does not report the change again.
   if (reservation.drain_first) ++routes_;
   batches_[b] = {.arena_bytes = reservation.arena_bytes,
                  .until = reservation.until,

@@ -4,10 +4,11 @@
 // INVARIANT: states change only along the transitions of Chart<EventState>.
 // INVARIANT: a batch is in use until each of its events is settled or detached; until then its payload is kept.
 // INVARIANT: bytes() is the sum of arena_bytes of the batches in use, so it never exceeds what was read.
-// INVARIANT: a batch that was read before a change of the routes and one that was read after it differ in `routes`.
-// After such a change (for example when a topic gets more partitions) the same key may go to another lane, so events of
-// both batches are never in flight together.
-// INVARIANT: a settled event stays in its slot until FreeSettled, so that its row can still be named.
+// INVARIANT: two batches differ in `routes` if the routes changed between their reads. The routes change, for example,
+// when a topic gets more partitions. The same key may then go to another lane, so events of both batches are never in
+// flight together.
+// INVARIANT: a settled event stays in its slot until FreeSettled, so that commands of the same turn can still name its
+// row.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +27,8 @@ struct Event {
   BatchIndex batch = 0;
   std::uint32_t position = 0;  // position of the event in its batch
   publisher::Lane lane = 0;
-  // The number of the flight in which the event was sent. For a trial: the number of a flight; the trial is sent only
-  // after all earlier flights are answered.
+  // The number of the flight in which the event was sent. For a trial: the number of a flight; the trial is sent once
+  // every earlier flight is answered.
   std::uint32_t flight = 0;
   std::uint32_t attempts = 0;
   std::uint16_t policy = 0;
@@ -55,7 +56,7 @@ class EventTable {
   };
 
   BatchIndex AddBatch(const Reservation& reservation, std::size_t events);
-  // Adds an event of the batch. REQUIRES: AddBatch has made room for it.
+  // Adds an event of the batch and returns its index. REQUIRES: AddBatch has made room for the event.
   EventIndex Add(BatchIndex batch, std::uint32_t position, const Incoming& event, bool order_keys) {
     const EventIndex e = free_.back();
     free_.pop_back();
@@ -74,8 +75,8 @@ class EventTable {
     return e;
   }
 
-  // Returns the event in slot e. REQUIRES: e < slots(). This is not checked here, because each event is looked up about
-  // ten times; the engine checks an index that comes from outside (Engine::Awaits).
+  // Returns the event in slot e. REQUIRES: e < slots(). The function does not check e, because each event is looked up
+  // about ten times; the engine checks an index that comes from outside (Engine::Awaits).
   [[nodiscard]] const Event& operator[](EventIndex e) const { return *(events_.data() + e); }
   [[nodiscard]] Event& operator[](EventIndex e) { return *(events_.data() + e); }
   [[nodiscard]] EventIndex slots() const { return static_cast<EventIndex>(events_.size()); }
@@ -102,10 +103,10 @@ class EventTable {
   [[nodiscard]] Time Until(EventIndex e) const { return batches_[events_[e].batch].until; }
   [[nodiscard]] std::uint64_t Token(EventIndex e) const { return batches_[events_[e].batch].token; }
 
-  // The functions that follow are called at the end of a turn. detached() and settled() return the events that were
-  // detached or settled during the turn. FreeDetached and FreeSettled give up the batches or slots of these events, and
-  // FreeEmptyBatches gives up batches that were read without events. Each calls on_free_batch for each batch that
-  // became free.
+  // detached(), settled() and the three Free functions are called at the end of a turn. detached() and settled() return
+  // the events that were detached or settled during the turn. FreeDetached and FreeSettled give up the batches of the
+  // detached and of the settled events, FreeSettled also frees the slots, and FreeEmptyBatches gives up the batches
+  // that were read without events. Each Free function calls on_free_batch for each batch that became free.
   [[nodiscard]] std::span<const EventIndex> detached() const { return detached_; }
   template <class F>
   void FreeDetached(F on_free_batch);

@@ -1,7 +1,7 @@
 // Holds failed events until their failures are recorded in the storage.
 // Owned by Engine. Thread: engine
 //
-// INVARIANT: every failing event is in exactly one place: waiting, or being recorded.
+// INVARIANT: every failing event either waits or is being recorded.
 // INVARIANT: failures are recorded in the order in which they occurred, and one call carries one token.
 // INVARIANT: while the storage refuses to record a delivered event, nothing is sent (CannotRecord).
 #pragma once
@@ -33,22 +33,23 @@ class FailureRecords {
   [[nodiscard]] WriteSlot& slot() { return queue_.slot; }
   [[nodiscard]] Time NextCall() const { return queue_.NextCall(); }
 
-  // Takes the storage's answer. `refused` is true if the answer would be the same if the call were repeated.
+  // Takes the storage's answer to a write of failures. `refused` is true if repeating the write cannot change the
+  // answer.
   void Answered(bool refused);
-  // Ends the call that records recording(): it has succeeded or is given up. If `rest`, the next call waits for as long
-  // as this one took, so that half of the time is left to the applications that insert. If also `new_rows_wait` (rows
-  // that never failed wait to be read) and there is room for more failures, the next call waits record_rest times as
-  // long, because good events may wait behind many that fail. The wait is at most max_record_rest.
+  // Ends the call that records recording(): the call has succeeded or is given up. If `rest`, the next call waits for
+  // as long as this call took, so that half of the time is left to the applications that insert. If, in addition,
+  // `new_rows_wait` (rows that never failed wait to be read) and there is room for more failures, the next call waits
+  // record_rest times as long, because good events may wait behind many that fail. The wait is at most max_record_rest.
   void Done(Time now, bool rest, bool new_rows_wait);
 
   // True while the storage refuses to record failures: the events stay outstanding, and their keys wait.
   [[nodiscard]] bool Unrecorded() const { return unrecorded_; }
-  // True while the storage refuses to record a delivered event whose row stays. The event would be sent again after
-  // each restart.
+  // True while the storage refuses to record a delivered event whose row stays in the outbox. Such an event is sent
+  // again after each restart, so nothing more is sent meanwhile.
   [[nodiscard]] bool CannotRecord() const { return cannot_record_; }
 
-  // Gives up all waiting events, because the lease is lost, and calls f(event) for each. The call under way is answered
-  // later.
+  // Gives up all waiting failures, because the lease is lost, and calls f(event) for each. The call under way is
+  // answered later.
   template <class F>
   void GiveUpAll(F f) {
     for (const FailedEvent& failed : queue_.waiting) f(failed.event);

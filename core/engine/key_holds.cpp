@@ -20,7 +20,7 @@ void KeyHolds::HoldUntilRewound(std::uint64_t key) {
     To(hold, HoldState::kRescan);
     hold.head = kNobody;
   }
-  // A rescan that is under way began while the event was outstanding, so it may have passed over the event.
+  // The rescan under way, if any, began while the event was outstanding, so the rescan may have passed over the event.
   if (hold.state == HoldState::kRescan) hold.since = rescan_;
   hold.dropped = true;
 }
@@ -62,9 +62,9 @@ void KeyHolds::ReadEnds() {
   barriers_.clear();
 }
 
-// Ends the hold or lets it wait for a rescan. From now on the storage holds back the later events of the key, but an
-// event that was dropped meanwhile may come *before* the failed event. Such an event must be read before the failed one
-// is retried.
+// Ends the hold, or makes it wait for a rescan if an event of the key was dropped. From now on the storage holds back
+// the later events of the key, but the dropped event may come *before* the failed event, and must be read before the
+// failed event is retried.
 void KeyHolds::Lift(Map::iterator hold) {
   if (hold->second.dropped)
     AwaitRescan(hold->second);
@@ -82,7 +82,7 @@ void KeyHolds::AwaitRescan(KeyHold& hold) {
 bool KeyHolds::KeepsBackHeld(std::uint64_t key, bool rescan_step) {
   const auto hold = holds_.find(key);
   if (hold == holds_.end()) return false;
-  // A rescan that began after the reason for the hold was over brings all events of the key, from the first one on.
+  // A rescan that began after the reason for the hold was over returns all events of the key, from the first one on.
   if (rescan_step && hold->second.state == HoldState::kRescan && hold->second.since != rescan_) return false;
   hold->second.dropped = true;
   hold->second.missed = rescan_;
@@ -98,8 +98,9 @@ void KeyHolds::RescanBegins() {
   ++rescan_;
 }
 
-// Events that other reads have dropped during the rescan are above the row at which the rescan ends, so they need
-// another rescan. But if this rescan has reached the current position (OUTBOX_RESCAN_DONE), it has found them as well.
+// Ends the holds that waited for the rescan. Events that other reads have dropped during the rescan are above the row
+// at which the rescan ends, so their keys wait for another rescan. But if the rescan has reached the current position
+// (OUTBOX_RESCAN_DONE), it has found these events, too, and their holds end.
 void KeyHolds::RescanEnds(std::uint32_t reached) {
   for (auto it = holds_.begin(); it != holds_.end();) {
     KeyHold& hold = it->second;

@@ -5,10 +5,10 @@
 //
 // An event that is read while its key is held is dropped, not kept in memory, because a key may have more events than
 // the window holds. When the reason for the hold is over, the dropped events are below the position. So the key stays
-// held until a rescan that began afterwards has found these events (docs/design/decisions/0008). Rescans are numbered,
-// and one rescan serves all keys that wait for one.
+// held until a rescan that began after the end of the reason has found these events (docs/design/decisions/0008).
+// Rescans are numbered, and one rescan serves all keys that wait for one.
 //
-// INVARIANT: while a key is held, no event of it is added to a stream, except its head when the head is retried.
+// INVARIANT: while a key is held, no event of the key is added to a stream, except the head when the head is retried.
 // INVARIANT: a hold in kBarrier, which waits for the end of a read, is listed in barriers_. The list is empty while no
 // read is under way.
 // INVARIANT: while a hold is in kRescan, a rescan is wanted or under way, or the next read rewinds.
@@ -38,13 +38,13 @@ class KeyHolds {
   // Holds the key because one of its events was dropped whose topic is not known yet. The outstanding events of the key
   // were read before that event and are not affected.
   void HoldForTopic(std::uint64_t key);
-  // Requests a rescan, because more is known about topics: it has to find the events that were dropped because of their
-  // topics, including events without a key.
+  // Requests a rescan, because more is known about topics: the rescan has to find the events that were dropped because
+  // of their topics, including events without a key.
   void FindThoseThatAwaitTopics();
   [[nodiscard]] std::size_t AwaitTopics() const { return await_topics_; }
   // Notes that the head is settled, and that the storage has no failure of the head on record that would hold back the
   // later events of the key. If the key is held because of `head`, it stays held until a rescan has found the events
-  // that were dropped meanwhile.
+  // that were dropped during the hold.
   void Free(std::uint64_t key, EventIndex head) {
     if (!holds_.empty()) FreeHeld(key, head);
   }
@@ -62,14 +62,14 @@ class KeyHolds {
   [[nodiscard]] bool KeepsBack(std::uint64_t key, bool rescan_step) {
     return !holds_.empty() && KeepsBackHeld(key, rescan_step);
   }
-  // Notes that an event of the key was dropped which had been admitted before; does nothing if the key is not held.
+  // Notes that an admitted event of the key was dropped; does nothing if the key is not held.
   void NoteDropped(std::uint64_t key);
 
   [[nodiscard]] bool RescanWanted() const { return rescan_wanted_; }
   void RescanBegins();
   // Notes that a rescan has ended. `reached` is OUTBOX_RESCAN_DONE or OUTBOX_RESCAN_ENDED.
   void RescanEnds(std::uint32_t reached);
-  // Notes that a read rewinds: the read finds everything that a rescan would find.
+  // Notes that a read rewinds, so that it finds every event that a rescan finds.
   void Rewound();
 
   [[nodiscard]] const TransitionCounts<HoldState>& counts() const { return counts_; }
@@ -82,7 +82,7 @@ class KeyHolds {
     HoldState state = HoldState::kNone;
     EventIndex head;
     bool dropped = false;  // true if an event of the key was dropped while the key was held
-    // in kRescan: number of the last rescan that had begun when the wait began; only a later one ends the wait
+    // in kRescan: number of the last rescan that had begun when the wait began; only a later rescan ends the wait
     std::uint32_t since;
     std::uint32_t missed = 0;  // in kRescan: number of the rescan during which an event of the key was last dropped
   };

@@ -1,6 +1,6 @@
 // Mutants: engines that are wrong on purpose, to show that the tests detect the fault. OUTBOX_MUTANTS is defined only
 // for one library of the simulator, and OUTBOX_MUTANTS_BY_NAME only for one relay of the chaos tests. In all other
-// builds OUTBOX_MUTANT expands to `false`, so that no code of the mutants is left.
+// builds OUTBOX_MUTANT expands to `false`, so these builds contain no code of the mutants.
 #pragma once
 
 #include <cstdint>

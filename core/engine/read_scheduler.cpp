@@ -9,10 +9,10 @@ namespace {
 
 // Maximum number of consecutive reads of a backlog that request no retries.
 constexpr std::uint32_t kMaxSkipped = 9;
-// After a read that left rows, the next read requests 1/kMoreRows more rows than the last one. After a timeout it
-// requests half as many, so if a batch is too large, about one read in seven times out.
+// A read after one that left rows requests 1/kMoreRows more rows. A read after a timeout requests half as many. So if a
+// full batch takes too long, about one read in seven times out.
 constexpr std::uint32_t kMoreRows = 8;
-// The minimum time that a rewind because of topics is assumed to take, because it passes over all rows that are
+// The assumed minimum duration of a rewind for rows that wait for topics: such a rewind passes over all rows that are
 // outstanding or have failed.
 constexpr Time kMinTopicWait = 100 * kMillisecond;
 
@@ -52,9 +52,9 @@ command::Reserve ReadScheduler::Begin(Time now, const Need& need) {
   return {.mode = OUTBOX_READ_ON, .rows = Rows(need), .skip_retries = skips_retries_};
 }
 
-// True if the next read requests no retries. This is so in a backlog while so many failures wait to be recorded that
-// most retries would be dropped: searching for them would delay the rows behind them. At least one read in ten still
-// requests retries, because some of them may not be dropped.
+// True if the next read requests no retries. Reads of a backlog request none while so many failures wait to be recorded
+// that most retries would be dropped: searching for retries would delay the rows behind them. At least one read in ten
+// still requests retries, because some of them may not be dropped.
 bool ReadScheduler::LeavesRetriesOut(const Need& need) {
   const bool skips = more_ && !need.slow_start && need.many_failures && skipped_ < kMaxSkipped;
   skipped_ = skips ? skipped_ + 1 : 0;
@@ -96,7 +96,7 @@ void ReadScheduler::Failed(Time now, bool timed_out, Backoff& backoff) {
   state_.To(ReadState::kIdle);
   more_ = skips_retries_ = stale_ = false;
   if (timed_out) most_rows_ = std::max(1U, most_rows_ / 2);
-  must_rewind_ = true;  // the storage may have read rows that did not arrive here
+  must_rewind_ = true;  // the storage may have moved the position past rows that never arrived
   PauseUntil(now + backoff.After(++failures_, settings_.min_backoff, settings_.max_backoff));
   read_failed_ = true;
   woken_ = false;
@@ -114,8 +114,8 @@ void ReadScheduler::RewindNow(Time now) {
   next_read_ = std::min(next_read_, now);
 }
 
-// Sets the time of the next read: at once while rows are left; min_poll later if the read returned useful rows and left
-// none; otherwise after a gap that doubles with each read.
+// Sets the time of the next read: at once while rows are left; min_poll later if some of the rows were not dropped and
+// no row is left; in all other cases after a gap that doubles with each read.
 void ReadScheduler::PacePolls(Time now, const Answer& answer) {
   if (answer.useful) {
     poll_gap_ = settings_.min_poll;

@@ -3,7 +3,7 @@
 // a tenth of the time.
 // Owned by Engine. Thread: engine
 //
-// INVARIANT: one read is under way at a time.
+// INVARIANT: at most one read is under way at a time.
 // INVARIANT: after a reset, a lost lease or a failed read, the next read rewinds. The result of a read that began
 // before the reset or the loss is stale and is dropped, because its rows may come after the events that were dropped.
 // INVARIANT: a read requests at least one row and at most a batch. After reads that timed out it requests fewer rows,
@@ -78,7 +78,8 @@ class ReadScheduler {
   void Wake(Time now);
   // Notes that a row was dropped because its topic is not known yet.
   void NoteWaiting(Time now) { waiting_since_ = std::min(waiting_since_, now); }
-  // Notes that more is known about topics than when a row was dropped, or a read failed, because of them.
+  // Notes that more is known about topics: rows that were dropped because of their topics are read again, and the pause
+  // after a failed read ends, because an unknown topic may have caused the failure.
   void TopicsKnown(Time now);
 
   // True if the last read left rows in the outbox.
@@ -87,7 +88,8 @@ class ReadScheduler {
   [[nodiscard]] bool NewRowsWait() const { return new_rows_wait_; }
   [[nodiscard]] bool rescanning() const { return rescanning_; }
   [[nodiscard]] bool RewindFollows() const { return must_rewind_; }
-  // True if a rescan or a rewind will follow, so that the keys which wait for one do not wait forever.
+  // True if a rescan or a rewind will follow. While a key waits for a rescan, the function must return true; otherwise
+  // the key waits forever.
   [[nodiscard]] bool RescanOrRewindFollows() const { return must_rewind_ || rescanning_ || holds_.RescanWanted(); }
 
   [[nodiscard]] const TransitionCounts<ReadState>& counts() const { return state_.counts(); }
@@ -119,7 +121,7 @@ class ReadScheduler {
   bool more_ = false, new_rows_wait_ = false;
   bool skips_retries_ = false;  // true if the read under way requests no retries
   std::uint32_t skipped_ = 0;   // number of consecutive reads that have requested no retries
-  // true if the last read returned no row but left some, because it only passed over rows that wait
+  // true if the last read returned no row but left some, because all rows that it examined have to wait
   bool passed_over_ = false;
 
   bool next_is_poll_ = false;  // true if next_read_ is the time of a poll, not the end of a pause after a failure

@@ -9,7 +9,7 @@
 // INVARIANT: in_flight() is the number of sent events without an answer. It is also the sum over the flights, and the
 // sum over the lanes.
 // INVARIANT: nothing is sent while a reset is under way.
-// INVARIANT: while a lane is not proven in the current epoch, at most one of its events is in flight.
+// INVARIANT: while a lane is not proven in the current epoch, at most one event of the lane is in flight.
 #pragma once
 
 #include <algorithm>
@@ -126,7 +126,7 @@ class SendWindow {
 
   // ---- answers that the broker owes ----
   // Returns the time since which the broker has owed its next answer about the oldest flight; kForever if it owes none.
-  // Each answer starts the time again, because a slow broker to which much is sent at once answers each event late.
+  // Each answer restarts the count, because a slow broker to which much is sent at once answers each event late.
   [[nodiscard]] Time OwedSince() const {
     return std::min(owed_since_, flights_.empty() ? kForever : std::max(flights_.front().at, answered_at_));
   }

@@ -28,10 +28,10 @@ struct FailurePolicy {
 
 struct Settings {
   std::uint32_t batch_events = 1000;
-  std::uint32_t window_events = 20'000;  // must be >= 2 * batch_events; otherwise reading would never overlap sending
+  std::uint32_t window_events = 20'000;  // must be >= 2 * batch_events; otherwise reading never overlaps sending
   std::uint64_t window_bytes = std::uint64_t{32} << 20;
-  // Maximum number of failed events that wait to be recorded without counting against the window. Their payload is not
-  // kept.
+  // Maximum number of failed events that wait to be recorded without counting against the window. The payloads of these
+  // events are not kept in memory.
   std::uint32_t max_awaiting_record = 0;
   // Nothing more is read while this many keys wait for a topic that is not known yet.
   std::uint32_t max_waiting_keys = 200'000;
@@ -39,9 +39,10 @@ struct Settings {
   std::vector<FailurePolicy> policies{{}};  // at least one; Incoming::policy is an index into it
   Time min_poll = kMillisecond, poll_interval = 250 * kMillisecond;
   Time delivery_timeout = 30 * kSecond;
-  // Sending stops this long before the lease ends.
+  // The time before the end of the lease at which sending stops.
   Time lease_margin = 2 * kSecond;
-  // Maximum time that an acknowledged event waits for others, so that they are confirmed together.
+  // Maximum time that an acknowledged event waits for further acknowledgements, so that several events are confirmed
+  // together.
   Time confirm_gather = 5 * kMillisecond;
   // A lane without an acknowledgement for this long has to be proven again, because brokers forget idle producers.
   Time lane_idle = 3600 * kSecond;
@@ -53,9 +54,10 @@ struct Settings {
   // The pause after a write that records failures is the time that the write took. While new rows wait to be read, the
   // pause is record_rest times as long. max_record_rest is the upper limit of the pause.
   Time record_rest = 3, max_record_rest = kSecond;
-  // A rescan begins this often even if nothing requires one: an operator may have settled a blocked event.
+  // A rescan begins at this interval even if no event is known to need one: an operator may have settled a blocked
+  // event.
   Time rescan_interval = 60 * kSecond;
-  // Interval between two attempts to remove the rows that could not be removed; kForever = there are no such attempts.
+  // Interval between two attempts to remove the rows that could not be removed; kForever = no attempts.
   Time removal_interval = kForever;
   // The first and the longest pause after a failed call to the database or a failed connection to the broker.
   Time min_backoff = 100 * kMillisecond, max_backoff = 5 * kSecond;
@@ -78,7 +80,7 @@ struct Settings {
 
   // Returns the number of events that are sent together in a backlog. At most this many events are confirmed together.
   // The number is half of the window, so that the broker stores one half while the database removes the other half.
-  // Smaller groups would need more requests, each of which costs the broker or the database time.
+  // Smaller groups need more requests, each of which costs the broker or the database time.
   [[nodiscard]] std::uint32_t events_at_once() const { return std::max(1U, window_events / 2); }
   // Returns the maximum number of events in the window that have failed before.
   [[nodiscard]] std::uint32_t max_retried() const { return std::max(1U, window_events / 10); }

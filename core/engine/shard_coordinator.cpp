@@ -108,7 +108,7 @@ void ShardCoordinator::NoteNamesakes(std::uint32_t namesakes) {
   commands_.emplace_back(NamesakeRuns{});
 }
 
-// ---- what an answer says about the shards ----
+// ---- the shards in the answer to a heartbeat ----
 
 void ShardCoordinator::Renew(const Lease& lease) {
   share_ = (lease.shards_total + lease.live_relays - 1) / std::max(1U, lease.live_relays);
@@ -158,8 +158,8 @@ void ShardCoordinator::Lose(std::uint32_t shard, const Held& held) {
   if (runners_.contains(shard)) commands_.emplace_back(Release{shard, ReleaseReason::kLost, held.token, 0});
 }
 
-// Takes over a new number of shards. The number changes only while no relay runs, or after the lease of a relay that
-// could not be reached has expired. So nothing is sent under the old number any more.
+// Adapts to a new number of shards. The number changes only while no relay runs, or after the lease of a relay that
+// could not be reached has expired. So no relay sends events under the old number any more.
 void ShardCoordinator::Resize(std::uint32_t shards) {
   if (stopping_) {
     for (const auto& [shard, held] : held_) Lose(shard, held);
@@ -182,14 +182,14 @@ void ShardCoordinator::BeginNext() {
   commands_.emplace_back(AskWasLost{shard, held_.at(shard).token});
 }
 
-// Takes the answer to AskWasLost. If it failed, the previous owner is assumed to have let its lease expire: an event of
-// the shard may have been the reason.
+// Takes the answer to AskWasLost. If the call failed, the previous owner is assumed to have let its lease expire: an
+// event of the shard may have been the reason.
 void ShardCoordinator::WasLostAnswered(outbox_code code, bool lost) {
   if (to_begin_.empty()) return Rest(NextBeat());
   const std::uint32_t shard = to_begin_.front();
   const bool slow_start = code == OUTBOX_OK ? lost : code != OUTBOX_UNSUPPORTED;
   if (slow_start && first_steps_ && !OUTBOX_MUTANT(kFirstStepsTogether)) {
-    to_begin_.pop_front();  // the answer to the next heartbeat adds it again
+    to_begin_.pop_front();  // the answer to the next heartbeat adds the shard again
     return BeginNext();
   }
   if (slow_start) first_steps_ = {shard, held_.at(shard).token};
@@ -247,7 +247,7 @@ void ShardCoordinator::ShardsReleased(outbox_code code) {
     if (code != OUTBOX_OK) commands_.emplace_back(LeftToLease{});
     return Leave();
   }
-  // Shards that could not be released are tried again with the next heartbeat.
+  // If the release has failed, it is retried after the next heartbeat.
   if (code != OUTBOX_OK) released_.clear();
   for (const outbox_owned_shard& s : released_) {
     held_.erase(s.shard);
@@ -278,8 +278,8 @@ void ShardCoordinator::TryLeave() {
   AskLeave();
 }
 
-// Requests the release of the shards. The connection may have failed silently since the last heartbeat. So the timeout
-// of the first attempt leaves time for a second attempt on a new connection.
+// Requests the release of the shards that the relay holds. The connection may have failed silently since the last
+// heartbeat. So the timeout of the first attempt leaves time for a second attempt on a new connection.
 void ShardCoordinator::AskLeave() {
   call_ = Call::kLeave;
   ReleaseShards release{{}, complete_, std::max(100 * kMillisecond, (stop_by_ - now_) / tries_left_)};

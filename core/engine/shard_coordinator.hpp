@@ -1,6 +1,6 @@
 // Decides which shards a relay delivers: when to send heartbeats, which shards to begin, in which order to start them
-// slowly, what to hand over, and how to stop. It has no thread, no clock and no I/O: the daemon (runtime::Relay) and
-// the simulator are shells that own it and carry out its commands. Thread: any, one call at a time.
+// slowly, which shards to hand over, and how to stop. The coordinator has no thread, no clock and no I/O: its shells,
+// the daemon (runtime::Relay) and the simulator, own it and carry out its commands. Thread: any, one call at a time.
 //
 //   coordinator.Advance(now);
 //   coordinator.HeartbeatAnswered(OUTBOX_OK, lease);  // or any other input
@@ -47,8 +47,8 @@ class ShardCoordinator {
   void WasLostAnswered(outbox_code code, bool lost);
   void RunnerMade(bool made);
   void ShardsReleased(outbox_code code);
-  // Notes that no event of the shard is outstanding in the runner under `token` (for kStop: under any token) any more,
-  // and that none will be.
+  // Notes that no event of the shard is outstanding in the runner under `token`, and that none will be again. For kStop
+  // this holds for every token.
   void Released(std::uint32_t shard, std::uint64_t token, ReleaseReason reason);
   // Notes that the first steps of the slow start under `token` are over.
   void FirstStepsOver(std::uint32_t shard, std::uint64_t token);

@@ -25,21 +25,21 @@ class ShardLease {
     kReleased,  // nothing was outstanding: report released()
   };
 
-  // Begins a lease or renews it. The lease under `token` lasts until `until` by the caller's clock, counted from before
-  // the lease was requested; kForever = the storage has no leases. A new token is a new lease. `slow_start` is true if
-  // the previous owner let its lease expire. Once `slow_start` was true for a token it stays true for that token, even
-  // if the lease expires by the clock and is renewed afterwards.
+  // Begins a lease or renews it. The lease under `token` lasts until `until` by the caller's clock, computed from a
+  // time before the lease was requested; kForever = the storage has no leases. A new token is a new lease. `slow_start`
+  // is true if the previous owner let its lease expire. Once `slow_start` was true for a token it stays true for that
+  // token, even if the lease expires by the clock and is renewed afterwards.
   Effect Hold(std::uint64_t token, Time until, bool slow_start);
   // Begins a hand-over: another relay is to own the shard. While the shard is drained, the lease is renewed until
   // `until`.
   Effect HandOver(std::uint64_t token, Time until);
   // Ends the lease, because it is lost. `by_storage` is true if the storage reports the loss, and false if only the
-  // clock does. If the storage reports it, a lease that was gained meanwhile is lost, too.
+  // clock does. If the storage reports the loss, a gained lease that has not begun yet is lost, too.
   Effect Lose(bool by_storage);
   // Stops the shard for good. Events without an answer at `deadline` are given up as unknown.
   Effect Stop(Time deadline);
 
-  // Ends the lease when nothing is outstanding any more. Returns the command that reports this.
+  // Ends the lease when no event is outstanding any more. Returns the command that reports the end.
   [[nodiscard]] command::Released Drained();
   [[nodiscard]] bool IsEnding() const {
     return IsLost() || state_.Is(LeaseState::kHandingOver) || state_.Is(LeaseState::kStopping);
@@ -50,7 +50,7 @@ class ShardLease {
 
   // True if the relay owns the shard and delivers it.
   [[nodiscard]] bool IsOwner() const { return state_.Is(LeaseState::kHolding); }
-  // True if the lease is lost: nothing more may be sent, and writes about failures would be refused.
+  // True if the lease is lost: nothing more may be sent, and the storage refuses writes about failures.
   [[nodiscard]] bool IsLost() const { return state_.Is(LeaseState::kLost) || state_.Is(LeaseState::kLostAtStop); }
   // True if the relay delivers the shard, or drains it under its lease.
   [[nodiscard]] bool IsValid() const {

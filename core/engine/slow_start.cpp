@@ -35,7 +35,7 @@ void SlowStart::StepEnds(bool owner) {
 
 void SlowStart::Break(bool clears) {
   if (active_) Begin();
-  first_steps_ = false;  // otherwise a broker that does not answer for one shard would hold up the others
+  first_steps_ = false;  // a broker that does not answer for one shard must not hold up the other shards
   if (mark_.Is(MarkState::kSet)) mark_.To(clears ? MarkState::kClearing : MarkState::kNone);
   if (mark_.Is(MarkState::kWanted)) mark_.To(MarkState::kNone);
 }
@@ -63,8 +63,8 @@ bool SlowStart::Marked(const MarkAnswer& answer, Time now, Backoff& backoff) {
     return false;
   }
   const bool give_up = answer.queued && answer.owners > settings_.most_owners;
-  // The mark is removed in two cases. An event that is given up is retried only by an operator, who has then fixed its
-  // cause. An event that was dropped is marked again when it is read again.
+  // The mark is removed in two cases. An event that is given up is retried only by an operator, who has fixed the cause
+  // by then. An event that was dropped is marked again when it is read again.
   mark_.To(answer.queued && !give_up ? MarkState::kSet : MarkState::kClearing);
   return give_up;
 }

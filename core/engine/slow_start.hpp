@@ -5,16 +5,16 @@
 // can count how many owners the event has crashed (docs/design/decisions/0013).
 // Owned by Engine. Thread: engine
 //
-// No other shard of the relay begins a slow start until the first few steps of this one are over (InFirstSteps). If the
-// other shards waited only for the first step, a poison event in the second step of this shard would crash the relay
-// while their first events are marked, and those events would be blamed. A few steps suffice: events that were
+// No other shard of the relay begins a slow start until the first few steps of this slow start are over (InFirstSteps).
+// If the other shards waited only for the first step, a poison event in the second step of this shard would crash the
+// relay while their first events are marked, and those events would be blamed. A few steps suffice: events that were
 // delivered in the first steps no longer precede the poison event, so under one of the next owners the poison event is
 // reached in the first steps of its shard.
 //
 // INVARIANT: no event is sent while the event of the first step is not marked (HoldsSending).
-// INVARIANT: during a slow start a step is read only when nothing of the previous step is outstanding.
+// INVARIANT: during a slow start a step is read only when no event of the previous step is outstanding.
 // INVARIANT: a mark is written only for the first event of the queue, and only in a slow start.
-// INVARIANT: the first steps are over when the last of them has begun and nothing of it is outstanding any more.
+// INVARIANT: the first steps are over when the last of them has begun and no event of it is outstanding any more.
 #pragma once
 
 #include <cstdint>
@@ -26,10 +26,10 @@
 
 namespace outbox::engine {
 
-// The answer to a write of the poison mark, and the state of the shard when it comes.
+// The answer to a write of the poison mark, and the state of the shard when the answer comes.
 struct MarkAnswer {
   outbox_code code = OUTBOX_OK;
-  std::uint32_t owners = 0;  // number of consecutive owners that have marked the event, including this one
+  std::uint32_t owners = 0;  // number of consecutive owners that have marked the event, including this relay
   bool queued = false;       // true if the event is still in the queue
   // True if the lease is lost or the shard is being drained: the mark stays for the next owner, which starts slowly as
   // well.
@@ -42,8 +42,8 @@ class SlowStart {
 
   // Adapts to a new lease. `slow` is true if the previous owner let its lease expire; the slow start then begins.
   // `renewed` is true if the slow start had already begun under the same token, before the lease expired by the clock.
-  // Other shards may have begun since then. So if the first steps were over, they do not begin again and do not hold up
-  // other shards any more.
+  // Other shards may have begun after the expiry. So if the first steps were over, they do not begin again and do not
+  // hold up other shards any more.
   void LeaseBegins(bool slow, bool renewed);
   // True during the first steps. At most one shard of a relay is in them at a time.
   [[nodiscard]] bool InFirstSteps() const { return first_steps_; }
@@ -58,11 +58,11 @@ class SlowStart {
   // Notes that a step was read and returned `outstanding` events. `nothing_waits` is true if the read returned no rows
   // at all. `queued` is the number of events that wait to be sent in the main stream.
   void StepBegins(bool nothing_waits, std::uint32_t outstanding, std::size_t queued);
-  // Ends the current step, because nothing is outstanding. `owner` is true if the relay owns the shard and
-  // delivers it.
+  // Ends the current step, because no event is outstanding. `owner` is true if the relay owns the shard and delivers
+  // it.
   void StepEnds(bool owner);
-  // Begins the steps again, because a stream is reset. `clears` is true if the broker does not answer: if the process
-  // ends now, the marked event is not to blame, so its mark is removed.
+  // Begins again with a step of one event, because a stream is reset. `clears` is true if the broker does not answer:
+  // if the process ends during the outage, the marked event is not to blame, so its mark is removed.
   void Break(bool clears);
   // Notes that the lease is lost. The mark stays in the storage for the next owner. If the mark is being written, the
   // answer is still to come.

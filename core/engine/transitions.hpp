@@ -1,6 +1,6 @@
-// The states of the engine's parts, and the transitions between them. Each table is the only list of its kind: the
-// parts are checked against it (CheckInvariants), the simulator reports which transitions no run has taken, and the
-// state charts in docs/design/engine.md are generated from it.
+// The states of the engine's parts, and the transitions between them. Each table of transitions is the only list of the
+// transitions of its part: CheckInvariants checks the part against it, the simulator reports which transitions no run
+// has taken, and the state charts in docs/design/engine.md are generated from it.
 #pragma once
 
 #include <array>
@@ -17,9 +17,9 @@ enum class EventState : std::uint8_t {
   kQueued,        // the event was read and has not been sent
   kSent,          // the event was handed to the publisher in the main stream
   kTried,         // the event was handed to the publisher as a trial
-  kUnknown,       // the event was reported without success; it is read again after the reset that follows
+  kUnknown,       // the event was reported, but not as acknowledged; it is read again after the reset that follows
   kAcknowledged,  // the broker has acknowledged the event; its row has to be removed
-  kFailing,       // the event has failed, or its row cannot be removed; that has to be recorded
+  kFailing,       // the event has failed or its row cannot be removed, and the storage has to record that fact
   kReleasing,     // the event was dropped; its reservation has to be released, because the storage marks rows
   kSettled,       // nothing remains to be done for the event; the slot becomes free at the end of the turn
 };
@@ -29,13 +29,13 @@ enum class HoldState : std::uint8_t {
   kNone,     // the key is not held
   kRetried,  // a failed event was read again and is outstanding, or the trial of an event was given up
   kFailing,  // the failure of an event is not recorded yet
-  kBarrier,  // the failure is recorded, but a read that began before may return later events of the key
+  kBarrier,  // the failure is recorded, but the read under way may still return later events of the key
   kRescan,   // later events were dropped; a rescan that begins from now on has to find them
-  kTopic,    // an event whose topic is not known was dropped; no event of the key is sent until it is read again
+  kTopic,    // an event of unknown topic was dropped; no event of the key is sent until that event is read again
 };
 
 enum class LeaseState : std::uint8_t {
-  kStandby,      // the relay has no lease of the shard, and no event of it is outstanding
+  kStandby,      // the relay has no lease of the shard, and no event of the shard is outstanding
   kHolding,      // the relay owns the shard and delivers it
   kHandingOver,  // the shard is drained under the lease, so that another relay can own it
   kStopping,     // the shard is drained under the lease, because the relay stops
@@ -187,7 +187,7 @@ struct Chart<ReadState> {
   };
 };
 
-// Counts how often each transition was taken. Counting costs an instruction or two, so it is always done; FindUnknown
+// Counts how often each transition was taken. Counting costs an instruction or two, so every build counts; FindUnknown
 // compares the counts with the table of transitions.
 template <class State>
 class TransitionCounts {

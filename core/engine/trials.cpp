@@ -48,8 +48,8 @@ std::uint32_t Trials::Begin(Time now, std::vector<EventIndex>& sent) {
 
 std::uint32_t Trials::BeginSome(std::deque<EventIndex>& waiting, std::size_t free, Time now,
                                 std::vector<EventIndex>& sent) {
-  // Only the first event of a key may be tried. Many waiting events may have the same key, so the search for others is
-  // limited to this many events.
+  // Only the first event of a key may be tried. Many waiting events may have the same key, so the search for events
+  // that may be tried examines at most this many events.
   const std::size_t examined = std::min<std::size_t>(waiting.size(), std::size_t{8} * settings_.max_trials);
   std::size_t kept = 0, i = 0;
   std::uint32_t begun = 0;

@@ -31,8 +31,8 @@ class Trials {
     return !(keys_.empty() && suspicions_.empty()) && IsKeptApart(event, now);
   }
   // Puts the lane under suspicion, so that its events are sent as trials for some time: the broker has refused a record
-  // of the lane in the main stream in this epoch. Only the first refusal of an epoch counts, because the others belong
-  // to the same request.
+  // of the lane in the main stream in this epoch. Only the first refusal of an epoch counts, because further refusals
+  // of the epoch belong to the same request.
   void Suspect(publisher::Lane lane, std::uint32_t epoch, Time now);
   // Prolongs the suspicion of the lane, because an event of the lane was refused as a trial.
   void ProlongSuspicion(publisher::Lane lane, Time now);
@@ -49,7 +49,8 @@ class Trials {
 
   [[nodiscard]] bool Idle() const { return waiting_new_.empty() && waiting_failed_.empty() && tried_.empty(); }
   [[nodiscard]] std::size_t InFlight() const { return tried_.size(); }
-  // True if one more event that has failed before may wait for its trial. Such events may take only part of the window.
+  // True if one more event that has failed before may wait for its trial. Events that have failed before may take only
+  // part of the window.
   [[nodiscard]] bool RoomForRetries() const { return waiting_failed_.size() < settings_.max_retried(); }
   [[nodiscard]] Time OldestSentAt() const;
 
@@ -89,8 +90,8 @@ class Trials {
 
   // True if an event of the same key waits for its trial or is tried, or if the lane of the event is under suspicion.
   [[nodiscard]] bool IsKeptApart(const Event& event, Time now) const;
-  // A lane in which the broker has refused a record of the main stream. Its events are sent as trials until `until`. A
-  // new entry is all zeros.
+  // The suspicion of a lane in which the broker has refused a record of the main stream. The events of the lane are
+  // sent as trials until `until`. A new entry is all zeros.
   struct Suspicion {
     Time until, period;
     std::uint32_t epoch;  // the epoch that the last refusal has ended
@@ -126,7 +127,7 @@ class Trials {
   EventTable& events_;
   const SendWindow& window_;
   std::unordered_map<publisher::Lane, Suspicion> suspicions_;
-  std::deque<EventIndex> waiting_new_, waiting_failed_;  // waiting events that have never failed, and those that have
+  std::deque<EventIndex> waiting_new_, waiting_failed_;  // waiting events: never failed, and failed before
   std::unordered_map<std::uint64_t, Key> keys_;
   std::vector<Trial> tried_;
   std::uint32_t retrials_ = 0;  // number of trials in tried_ whose events have failed before

@@ -2,8 +2,8 @@
 // the next call may be made. A call that failed is repeated with the same elements.
 // Owned by Engine or one of its parts. Thread: engine
 //
-// INVARIANT: an element is in one place: it waits, or it is being written.
-// INVARIANT: a call is under way only about something that is being written.
+// INVARIANT: an element either waits or is being written.
+// INVARIANT: a call is under way only while an element is being written.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +17,7 @@
 
 namespace outbox::engine {
 
-// Paces the calls of one kind. At most one is under way at a time.
+// Paces the calls of one kind. At most one call of the kind is under way at a time.
 class WriteSlot {
  public:
   [[nodiscard]] bool Ready(Time now) const { return !busy_ && now >= not_before_; }

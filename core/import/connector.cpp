@@ -47,7 +47,7 @@ std::string Quoted(std::string_view value) {
   return '"' + std::string(value.substr(0, kMaxShown)) + (value.size() > kMaxShown ? "...\"" : "\"");
 }
 
-// Returns true for a value that Kafka Connect reads from a config provider, which only its worker has.
+// Returns true if Kafka Connect reads the value from a config provider, which exists only in Kafka Connect's worker.
 bool IsProvided(std::string_view value) { return value.find("${") != std::string_view::npos; }
 
 // Returns the value with every ${ written as $${, so that the relay's configuration does not read it as a reference.
@@ -115,7 +115,8 @@ class Translator {
   }
   void Refuse(const std::string& name, const std::string& why) { refusals_.push_back(name + ": " + why); }
 
-  // Returns the value and marks the setting as known. Debezium and Kafka Connect ignore whitespace around a value.
+  // Returns the value of a setting and marks the setting as known. Debezium and Kafka Connect ignore whitespace around
+  // a value.
   std::optional<std::string> Find(const std::string& name) {
     known_.insert(name);
     const auto found = connector_.find(name);
@@ -131,7 +132,7 @@ class Translator {
   }
   std::string Router(const char* name, const std::string& otherwise) { return Get(router_ + name, otherwise); }
 
-  // Returns the value in lower case; refuses it if it is not one of `choices`.
+  // Returns the value of a setting in lower case; refuses a value that is not one of `choices`.
   std::string OneOf(const std::string& name, const std::string& otherwise, std::initializer_list<const char*> choices) {
     std::string value = Lower(Get(name, otherwise));
     std::string expected;
@@ -158,7 +159,7 @@ class Translator {
                                     "MariaDB");
   }
 
-  // Reads the router, the transforms after it, and the router's predicate.
+  // Reads the router, the transforms that follow it, and the router's predicate.
   void Transforms() {
     for (const std::string& one : Split(Get("transforms", ""), ',')) {
       if (one.empty()) continue;
@@ -188,7 +189,7 @@ class Translator {
     }
   }
 
-  // Checks that the router's predicate selects the records of the table.
+  // Checks that the router's predicate selects the records of the outbox table.
   void Predicate(const std::string& prefix) {
     const auto name = Find(prefix + "predicate");
     const bool negate = IsTrue(prefix + "negate", false);
@@ -449,8 +450,9 @@ class Translator {
     const Values* from = nullptr;  // The connector's or the worker's settings.
   };
 
-  // Returns the connector's converter with the connector's settings or, if it names none, the worker's converter with
-  // the worker's settings. Kafka Connect never combines the two.
+  // Returns the connector's converter with the connector's settings or, if the connector names no converter, the
+  // worker's converter with the worker's settings. Kafka Connect never combines a converter of one with settings of the
+  // other.
   Converter FindConverter(const std::string& name, const char* otherwise) {
     Converter found;
     found.prefix = name + ".";
@@ -484,7 +486,7 @@ class Translator {
     return at == converter.from->end() ? otherwise : Trimmed(at->second);
   }
 
-  // Refuses the settings of a converter that may change what it writes.
+  // Refuses the settings of a converter that may change the records.
   void CheckSettings(const Converter& converter) {
     const bool json = converter.type == std::string(kConnect) + "json.JsonConverter";
     for (const auto& [key, value] : *converter.from) {

@@ -13,7 +13,7 @@ enum class Meaning {
   kNothing,      // The setting changes no record of the outbox.
   kNote,         // The setting changes no record, but `text` says what users who change over to the relay should know.
   kRefused,      // A relay cannot reproduce the effect; `text` says why.
-  kUnlessValue,  // As kNothing if the setting has the value `value`, otherwise as kRefused.
+  kUnlessValue,  // The same as kNothing if the setting has the value `value`, otherwise the same as kRefused.
 };
 
 struct KnownSetting {

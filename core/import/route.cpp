@@ -13,8 +13,8 @@ constexpr std::string_view kSpecial = "\\^$.|?*+()[]{}";
 
 Status No(const std::string& why) { return {OUTBOX_UNSUPPORTED, why}; }
 
-// Returns true if the expression matches every text without a line end. Sets `numbered` to true if it has a group, and
-// `group` to the name of that group; "" = it has no name.
+// Returns true if the expression matches every text without a line end. Sets `numbered` to true if the expression has a
+// group, and `group` to the name of that group; "" = the group has no name.
 bool MatchesAll(std::string_view regex, std::string& group, bool& numbered) {
   if (regex.starts_with('^')) regex.remove_prefix(1);
   if (regex.ends_with('$')) regex.remove_suffix(1);

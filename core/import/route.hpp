@@ -9,20 +9,20 @@
 
 namespace outbox::debezium {
 
-// The rule by which the topic follows from the value of the column route.by.field.
+// The rule by which the topic follows from a row's value in the column that route.by.field names.
 struct Route {
-  // The topic for values that match. It is a template in which `{column}` stands for the value; if `pattern` is not
-  // empty, it is the replacement for the match of `pattern`.
+  // The topic for values to which the rule applies. It is a template in which `{column}` stands for the value; if
+  // `pattern` is not empty, it is the replacement for the match of `pattern`.
   std::string topic;
-  // If not empty, only this value matches; any other value is used as the topic.
+  // If not empty, the rule applies only to this value; any other value is itself used as the topic.
   std::string only;
-  // If not empty, the values that match this expression (config/pattern.hpp) match; any other value is used as the
-  // topic. If `only` and `pattern` are both empty, all values match.
+  // If not empty, the rule applies only to values that this expression (config/pattern.hpp) matches; any other value is
+  // itself used as the topic. If `only` and `pattern` are both empty, the rule applies to all values.
   std::string pattern;
 };
 
-// Translates route.topic.regex and route.topic.replacement; `column` is route.by.field. Errors: OUTBOX_UNSUPPORTED,
-// with the reason why the relay cannot choose topics in this way.
+// Translates route.topic.regex and route.topic.replacement; `column` is the value of route.by.field. Errors:
+// OUTBOX_UNSUPPORTED, with the reason why the relay cannot choose topics in this way.
 [[nodiscard]] Result<Route> ReadRoute(std::string_view regex, std::string_view replacement, const std::string& column);
 
 // Returns the template `{column}`. Errors: OUTBOX_UNSUPPORTED if a template cannot contain the name.

@@ -14,8 +14,8 @@ struct Settings {
   std::vector<std::string> problems;  // The mistakes in the file, each with its place.
 };
 
-// Reads a connector in the form that Kafka Connect accepts: a JSON object of names and values, or an object that
-// contains it as "config". `origin` is the file's name in messages.
+// Reads a connector in the form that Kafka Connect accepts: a JSON object of names and values, or an object whose
+// member "config" is such an object. `origin` is the file's name in messages.
 [[nodiscard]] Settings ReadConnector(std::string_view text, const std::string& origin);
 
 // Reads the worker's properties: JSON of the same form, or a Java properties file.

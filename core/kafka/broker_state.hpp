@@ -11,27 +11,28 @@
 
 namespace outbox::kafka {
 
-// The conditions that a producer needs. After a condition has failed, only a success of the same request shows that it
-// is met again: a broker that answers a metadata request may still refuse every record.
+// The conditions for sending records. After a condition has failed, only a success of the request that failed shows
+// that the condition is met again: a broker that answers a metadata request may still refuse every record.
 enum class Need : std::uint8_t {
   kAnswers,  // at least one broker answers
   kBrokers,  // at least one broker that holds partitions can be reached at the address that it advertises
   kWrites,   // the user has permission to produce
 };
 
-// Reports each change of the cluster's state to the listener once. At first the cluster counts neither as available nor
-// as unavailable.
+// Tracks which conditions are met. Reports to the listener, once for each change, when the cluster becomes available or
+// unavailable, or when the reason changes. Before the first report, the cluster counts neither as available nor as
+// unavailable.
 // Owned by KafkaPublisher. Thread: any
 class BrokerState {
  public:
   explicit BrokerState(publisher::PublisherListener& listener) : listener_(listener) {}
 
-  // Stores the latest problem with a connection, which Lacks reports as the reason for kAnswers.
+  // Stores the latest problem with a connection. Lacks() then reports this problem as the reason for Need::kAnswers.
   void Note(std::string trouble) {
     const std::lock_guard lock(mutex_);
     trouble_ = std::move(trouble);
   }
-  // Notes that the condition is not met.
+  // Notes that the condition `need` is not met; `why` is the reason.
   void Lacks(Need need, const std::string& why) {
     const std::lock_guard lock(mutex_);
     lacking_.insert(need);
@@ -41,14 +42,15 @@ class BrokerState {
     reported_ = reason;
     listener_.OnBrokerState(false, reason);
   }
-  // Replaces the reported reason by a better one, for example a refused login after a closed connection.
+  // Reports `why` as a better reason if the cluster is unavailable, for example a refused login in place of a closed
+  // connection.
   void Correct(const std::string& why) {
     const std::lock_guard lock(mutex_);
     if (up_ != false || reported_ == why) return;
     reported_ = why;
     listener_.OnBrokerState(false, why);
   }
-  // Notes that the condition is met.
+  // Notes that the condition `need` is met.
   void Has(Need need) {
     const std::lock_guard lock(mutex_);
     if (need == Need::kAnswers) trouble_.clear();

@@ -10,12 +10,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A problem that is this old counts as lasting. A broker that is being restarted is available again within this time,
-// or is no longer part of the metadata.
+// The age at which a problem counts as lasting. A broker that is being restarted is available again before its problem
+// reaches this age, or is no longer part of the metadata.
 constexpr auto kLasting = 3s;
 constexpr auto kBetweenChecks = 1s;
-// Once all problems are logged, checks are rarer, because a request to a broker that does not answer delays the reports
-// of other brokers.
+// The interval between checks once all problems are logged. It is longer than kBetweenChecks, because a request to a
+// broker that does not answer delays the reports of other brokers.
 constexpr auto kBetweenLaterChecks = 5s;
 constexpr auto kTimeout = 300ms;
 
@@ -60,7 +60,7 @@ std::optional<std::string> BrokerTroubles::Check(const Producer& producer) {
   const bool all_logged =
       std::all_of(troubles_.begin(), troubles_.end(), [](const auto& t) { return t.second.logged; });
   next_check_ = now + (all_logged ? kBetweenLaterChecks : kBetweenChecks);
-  // If no broker answers, nothing is known about single brokers.
+  // If no broker answers, nothing is known about individual brokers.
   if (!Compare(producer)) return all_;
   all_.reset();
   std::vector<std::int32_t> ids;

@@ -1,4 +1,5 @@
-// Tracks single brokers that cannot be reached at the addresses that they advertise, or that do not complete a login.
+// Tracks individual brokers that cannot be reached at the addresses that they advertise, or that do not complete a
+// login.
 #pragma once
 
 #include <spdlog/fwd.h>
@@ -14,7 +15,7 @@
 
 namespace outbox::kafka {
 
-// Logs the problem of each broker once when it has lasted for some seconds, and once when it is over.
+// Logs the problem of a broker once after it has lasted for some seconds, and logs once that the problem is over.
 // Owned by KafkaPublisher. Thread: events
 class BrokerTroubles {
  public:
@@ -24,10 +25,10 @@ class BrokerTroubles {
   void Take(const ConnectionError& error);
   // Notes that the broker has answered, for example by acknowledging a record.
   void Answered(std::int32_t broker);
-  // Queries the brokers that have problems, at intervals. If every broker has a problem that lasts, returns the reason.
-  // Blocks for at most the time of two short requests.
+  // Queries the brokers that have problems, but only at intervals of some seconds. Returns the reason if every broker
+  // has a lasting problem, otherwise nothing. Blocks for at most the time of two short requests.
   [[nodiscard]] std::optional<std::string> Check(const Producer& producer);
-  // Returns the problems that were logged and are not over, in one text.
+  // Returns, in one text, the problems that were logged and are not over.
   [[nodiscard]] std::string Lasting() const;
   [[nodiscard]] bool empty() const { return troubles_.empty(); }
 
@@ -39,7 +40,8 @@ class BrokerTroubles {
     bool logged = false;
   };
   void End(std::map<std::int32_t, Trouble>::iterator trouble);
-  // Forgets the problems of brokers that are gone or advertise another address. Returns false if no broker answers.
+  // Forgets the problems of brokers that have left the cluster or advertise another address. Returns false if no broker
+  // answers the query for metadata.
   bool Compare(const Producer& producer);
 
   const std::shared_ptr<spdlog::logger> logger_;

@@ -23,7 +23,7 @@ std::string ExplainCertificate(int x509_error) {
       return "its authority's list of revoked certificates is missing or has expired; renew ssl.crl.location";
     case 62:  // X509_V_ERR_HOSTNAME_MISMATCH
     case 64:  // X509_V_ERR_IP_ADDRESS_MISMATCH
-      return "its certificate is for another host name; let the broker advertise a name that its certificate holds, or "
+      return "its certificate is for another host name; let the broker advertise a name in its certificate, or "
              "give it a certificate for this name";
     default:
       return "its certificate is not valid (OpenSSL's verification error " + std::to_string(x509_error) + ")";

@@ -10,8 +10,8 @@
 
 namespace outbox::kafka {
 
-// Returns a text with the fix, such as "its certificate was revoked; ...". `x509_error` is one of OpenSSL's
-// X509_V_ERR_* values.
+// Returns why a certificate was refused, with the fix, such as "its certificate was revoked; ...". `x509_error` is one
+// of OpenSSL's X509_V_ERR_* values.
 [[nodiscard]] std::string ExplainCertificate(int x509_error);
 
 // The latest problem with the certificate of each broker, for one client. Thread: any
@@ -26,10 +26,10 @@ class CertificateTroubles {
   std::map<std::string, std::string> troubles_;
 };
 
-// Returns the CertificateTroubles that belong to a client's opaque pointer.
+// The type of a function that returns the CertificateTroubles for the opaque pointer of a client.
 using FindTroubles = CertificateTroubles& (*)(void* opaque);
-// Makes the client store why a certificate is refused, in the CertificateTroubles that `find` returns. Does nothing if
-// librdkafka was built without TLS.
+// Sets a verification callback in `conf` that stores why a certificate is refused, in the CertificateTroubles that
+// `find` returns. Does nothing if librdkafka was built without TLS.
 template <FindTroubles find>
 void WatchCertificates(rd_kafka_conf_t* conf) {
   (void)rd_kafka_conf_set_ssl_cert_verify_cb(

@@ -12,9 +12,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// The first gap between logins at an address. It is longer than the first gap between producers (kafka/logins.hpp),
-// each of which tries to log in once at its start. So a client whose successors follow makes no second login, but a
-// client without successors continues to try.
+// The first gap between login attempts at an address. It is longer than the first gap between producers
+// (kafka/logins.hpp), each of which attempts one login when it is made. So a producer that is soon replaced makes no
+// second attempt, but a client that is not replaced continues to try.
 constexpr auto kFirstLogin = 2s;
 constexpr auto kMaxLogin = 60s;
 
@@ -32,7 +32,7 @@ bool ConnectGate::Admits(const std::string& address, Clock::time_point now) {
     return true;
   }
   if (!door.attempts.Due(now)) return std::exchange(door.spare, false);
-  // The long pause since the last attempt shows that a connection has worked in between.
+  // An attempt this long after the previous one shows that a connection has worked since the previous attempt.
   if (now - door.attempted > 2 * longest_gap_) {
     door.attempts.Begin();
     door.spare = true;
@@ -45,7 +45,8 @@ bool ConnectGate::Admits(const std::string& address, Clock::time_point now) {
 void ConnectGate::Refused(const std::string& address, Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   Door& door = DoorOf(address);
-  // The long pause since the last refusal shows that a login has worked in between, although LoginsWork was not called.
+  // A refusal this long after the previous one shows that a login has worked since then, although LoginsWork was not
+  // called.
   if (now - door.refused > 3 * door.logins.gap()) door.logins.Begin();
   door.refused = now;
   door.logins.Tried(now);

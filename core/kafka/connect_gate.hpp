@@ -16,7 +16,8 @@
 
 namespace outbox::kafka {
 
-// Shared by successive clients, so that the gaps between attempts continue to grow from client to client. Thread: any
+// Decides when a client may attempt to connect or to log in. Successive clients share one gate, so that the gaps
+// between attempts continue to grow from client to client. Thread: any
 class ConnectGate {
  public:
   using Clock = TryGap::Clock;
@@ -28,14 +29,15 @@ class ConnectGate {
   // attempt.
   [[nodiscard]] bool Admits(const std::string& address, Clock::time_point now);
   // Notes that the login at this address has failed (the broker's certificate or the client's credentials were
-  // refused): the gap between logins at this address grows up to a minute.
+  // refused). The gap between logins at the address grows with each failure, up to a minute.
   void Refused(const std::string& address, Clock::time_point now);
   // Notes that logins succeed at all addresses, so that earlier refusals no longer count.
   void LoginsWork();
   // Notes that there is a new client, which may connect to each address at once.
   void Open();
 
-  // Connects the socket, as librdkafka's connect_cb. Returns 0 if the connection is under way, and otherwise an errno.
+  // Attempts to connect the socket, as librdkafka's connect_cb. Returns 0 if the connection is being established,
+  // ECANCELED if Admits() returns false for `address`, and otherwise the errno of connect().
   [[nodiscard]] int Connect(int socket, const sockaddr* where, int size, const char* address);
   // True if librdkafka's error text is about an attempt that Connect did not admit.
   [[nodiscard]] static bool Prevented(std::string_view text);
@@ -45,8 +47,8 @@ class ConnectGate {
   struct Door {
     TryGap attempts, logins;
     Clock::time_point attempted, refused;  // when an attempt was last admitted, and when a login was last refused
-    // No attempt is admitted before this time. After an attempt that follows a refusal, it takes a moment until its own
-    // refusal is known.
+    // No attempt is admitted before this time. It is set after each attempt that follows a refusal, because it takes a
+    // moment until the outcome of that attempt is known.
     Clock::time_point not_before;
     // True if one more attempt may be made at once: librdkafka may know an address twice, from bootstrap.servers and
     // from the broker's metadata.

@@ -6,17 +6,17 @@
 
 namespace outbox::kafka {
 
-// Returns kRefused only for errors that would be the same in any state of the broker: they concern the event, its topic
-// or the request that contained it. All other errors, including unknown ones, count as an outage: no attempt is charged
-// to the event.
+// Returns kRefused only for errors that concern the event, its topic or the request that contained the event, and that
+// would be the same in any state of the broker. Returns kUnknown for all other errors, including those that the relay
+// does not know: they count as an outage, so no attempt is charged to the event.
 [[nodiscard]] publisher::Outcome OutcomeOf(rd_kafka_resp_err_t error);
 
-// Returns the reason for outbox_retry, which is a short word, and a text with the fix. Meant for errors for which
+// Returns the reason that is stored in outbox_retry, a short word, and a text with the fix. Meant for errors for which
 // OutcomeOf returns kRefused.
 [[nodiscard]] publisher::Refusal ExplainError(rd_kafka_resp_err_t error);
 
-// True if the error contradicts the known facts about the topic: that it exists, that the user may write to it, and its
-// size limit.
+// True if the error contradicts what the topic cache knows about the topic: that the topic exists, that the user may
+// write to it, and its size limit.
 [[nodiscard]] bool IsAboutTopic(rd_kafka_resp_err_t error);
 
 // True if the record, or the request that contained it, has more bytes than the topic accepts.

@@ -25,16 +25,18 @@ using namespace std::chrono_literals;
 using publisher::Outcome;
 using publisher::Report;
 
-// The time that a reset waits for answers to requests on the wire. Each answer that arrives saves a duplicate.
+// The time that a reset waits for answers to requests on the wire. Each acknowledgement that arrives in this time saves
+// a duplicate.
 constexpr auto kGrace = 500ms;
-// The time that a reset then waits, after a purge, for the reports of all other records.
+// The time that a reset waits, after kGrace and a purge, for the reports of all other records.
 constexpr auto kCollect = 2s;
 constexpr auto kPurgeAgain = 100ms;
 constexpr auto kIdleWait = 1s;
 constexpr auto kProbeInterval = 500ms;
 constexpr auto kProbeTimeout = 200ms;
 constexpr auto kDestroyTimeout = 2s;
-// A broker that has closed a connection, for example because its login is too old, accepts a new one within this time.
+// A broker that has closed a connection, for example because the login was too old, accepts a new connection within
+// this time.
 constexpr auto kReconnects = 1s;
 
 // The lower limit, in bytes, to which LearnFrom reduces the size of requests.
@@ -125,9 +127,10 @@ class KafkaPublisher final : public publisher::Publisher {
   void TakeRefusal(const Producer& producer, rd_kafka_resp_err_t error, const std::string& text);
   void TakeConnectionError(const Producer& producer, rd_kafka_resp_err_t error, const std::string& text);
   void LoginWorked();
-  // Logs whether secrets that were read again work.
+  // Logs problems with secrets: a secret could not be read again, or Kafka has refused a secret that has changed.
   void ReportSecrets();
-  // Repeats requests that have failed, and requests another producer if it may succeed.
+  // Checks again whether brokers that had problems are available, and requests another producer if a new producer may
+  // be allowed to produce or to log in.
   void AskAgain(const Producer& producer);
   [[nodiscard]] bool Stopping() const {
     const std::lock_guard lock(mutex_);
@@ -151,8 +154,8 @@ class KafkaPublisher final : public publisher::Publisher {
   std::optional<std::uint32_t> reset_;
   bool stop_ = false;
 
-  // True from the failure of a record until the next Reset: a record that is sent after the failed one would leave a
-  // gap.
+  // True from the failure of a record until the next Reset. Nothing is sent meanwhile, because a record that is sent
+  // after the failed one would leave a gap in the stream.
   std::atomic<bool> broken_{false};
   // The size of the largest request that every topic accepts, in bytes.
   std::atomic<std::int64_t> max_batch_bytes_{kBatchBytes};
@@ -165,9 +168,10 @@ class KafkaPublisher final : public publisher::Publisher {
   Logins logins_{settings_};                              // [events]
   TryGap write_gap_;        // [events] pauses between attempts to write while the user lacks permission
   bool only_lost_ = false;  // [events] true if the latest problem is a closed connection
-  // [events] since when no broker has been connected without a known problem
+  // [events] the time since which all brokers have been disconnected without a known problem; reset once a broker
+  // answers or the cluster counts as unavailable
   std::optional<Clock::time_point> doubted_;
-  std::string unreachable_;         // [events] the unreachable brokers, as reported last
+  std::string unreachable_;         // [events] the text about unreachable brokers that was reported last
   std::string all_down_;            // [events] librdkafka's text when all brokers were down
   bool asked_again_ = false;        // [events] true if another producer has been requested
   std::vector<Report> reports_;     // [events]
@@ -276,7 +280,8 @@ void KafkaPublisher::TakeReports(Producer& producer, rd_kafka_event_t* event) {
         if (IsAboutTopic(message->err)) topic_cache_.Invalidate(rd_kafka_topic_name(message->rkt));
         if (IsTooLarge(message->err)) too_large.Add(*message);
       } else if (message->offset >= 0) {
-        // An acknowledgement without an offset means only that the library has concluded that the record must be there.
+        // An acknowledgement without an offset means only that the library has concluded that the record must be
+        // stored.
         outcome = Outcome::kAcknowledged;
       }
       if (outcome == Outcome::kAcknowledged) {
@@ -298,9 +303,10 @@ void KafkaPublisher::TakeReports(Producer& producer, rd_kafka_event_t* event) {
   if (!reports_.empty()) listener_.OnReports(reports_);
 }
 
-// Halves the maximum size of requests after a refusal. The broker does not report which size it accepts, and the user
-// may lack the permission to query it (DescribeConfigs). The size of the refused request is too large, so the next
-// producer tries half of it. A single record that is too large is found by its trial.
+// Limits the size of requests after the broker has refused a request as too large. The broker does not report which
+// size it accepts, and the user may lack permission to query it (DescribeConfigs), so the next producer tries half of
+// the refused size. If the request had only one record, the limit stays: the trial of that record shows that it is too
+// large.
 void KafkaPublisher::LearnFrom(const TooLarge& refused) {
   if (refused.records < 2) return;
   const std::int64_t half = std::max(refused.bytes / 2, kSmallestBatch);
@@ -346,8 +352,8 @@ void KafkaPublisher::TakeError(const Producer& producer, rd_kafka_event_t* event
   }
 }
 
-// Reacts to a refused producer. If the producer was refused before it was given any record, the cause is not a record,
-// and the next producer would be refused as well.
+// Reacts to a fatal error of a producer. If the error came before the producer was given any record, the cause is not a
+// record, and the next producer would be refused as well.
 void KafkaPublisher::TakeRefusal(const Producer& producer, rd_kafka_resp_err_t error, const std::string& text) {
   const bool forbidden = error == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED;
   if (!forbidden && producer.used.load(std::memory_order_relaxed)) return;
@@ -377,8 +383,8 @@ void KafkaPublisher::TakeConnectionError(const Producer& producer, rd_kafka_resp
 }
 
 void KafkaPublisher::LoginWorked() {
-  // While one of several brokers refuses the login, records that other brokers store do not show that this broker
-  // accepts it.
+  // While one of several brokers refuses the login, a record that another broker stores does not show that the first
+  // broker accepts the login.
   if (logins_.refused() && troubles_.empty()) gate_->LoginsWork();
   if (logins_.Worked()) util::LogInfo(*logger_, "Kafka: logged in with a secret that has changed");
 }
@@ -411,8 +417,8 @@ void KafkaPublisher::AskAgain(const Producer& producer) {
   if (asked_again_ || !(writes || logins_.WorthATry(state_.up()))) return;
   asked_again_ = true;
   broken_.store(true);
-  listener_.OnProducerFailed(writes ? "asking again whether this user may produce"
-                                    : "logging in again, with the secrets as they are now");
+  listener_.OnProducerFailed(writes ? "checking again whether this user may produce"
+                                    : "logging in again with the current secrets");
 }
 
 void KafkaPublisher::CarryOutReset(std::uint32_t epoch) {
@@ -420,8 +426,8 @@ void KafkaPublisher::CarryOutReset(std::uint32_t epoch) {
   Collect(*old);
   const bool all_in = old->outstanding.load() == 0;
   if (all_in && state_.Is(Need::kWrites) && !write_gap_.Due(Clock::now())) {
-    // Another producer would be refused as well. Nothing can be sent until the next attempt is due, so broken_ stays
-    // set.
+    // The user still lacks permission to produce, so another producer would be refused as well. Nothing can be sent
+    // until the next attempt is due, so broken_ stays set.
     listener_.OnReset(epoch);
     return;
   }
@@ -441,7 +447,7 @@ void KafkaPublisher::CarryOutReset(std::uint32_t epoch) {
       if (Stopping()) return;
     }
   }
-  // A metadata answer makes librdkafka request its producer id at once instead of after half a second.
+  // An answer to a metadata request makes librdkafka request its producer id at once instead of after half a second.
   Probe(*fresh);
   broken_.store(false);
   listener_.OnReset(epoch);
@@ -470,8 +476,8 @@ std::shared_ptr<Producer> KafkaPublisher::MakeReplacement() {
     ReportSecrets();
     auto made = Producer::Make(settings, max_batch_bytes_.load(), logger_, gate_, watched);
     if (made.ok()) return *made;
-    // An earlier producer could be made, so the cause is a shortage of the machine (descriptors, memory), or a
-    // certificate or secret that is being replaced.
+    // A producer was made from the same configuration before, so the cause is a shortage of resources on this machine
+    // (descriptors, memory), or a certificate or secret that is being replaced.
     logins_.Refused();
     state_.Note(made.status().text());
     state_.Lacks(Need::kAnswers, made.status().text());
@@ -484,8 +490,8 @@ std::shared_ptr<Producer> KafkaPublisher::MakeReplacement() {
 
 void KafkaPublisher::Probe(const Producer& producer) {
   const rd_kafka_metadata_t* raw = nullptr;
-  // The request names one topic, if the producer knows any. A request for all topics that it knows would allow the
-  // broker to create them.
+  // The request names one topic, if the producer knows any. A request for all topics that the producer knows would
+  // allow the broker to create them.
   const auto error = rd_kafka_metadata(producer.handle(), 0, producer.AnyTopic(), &raw, kProbeTimeout / 1ms);
   const MetadataPtr answer(raw);
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {

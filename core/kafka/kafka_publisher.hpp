@@ -2,12 +2,12 @@
 //
 // The key of a record is the aggregate_id, its value is the unchanged payload, and its headers are event_id, event_type
 // and then the row's own headers. The publisher chooses the partition itself, in the same way as Java clients (murmur2
-// of the key). So the engine knows which records share a partition, and can send the first record to each partition
-// alone (docs/design/decisions/0007).
+// of the key). So the engine knows which records share a partition, and can wait for the acknowledgement of the first
+// record to each partition before it sends more records to that partition (docs/design/decisions/0007).
 //
-// Threads: the engine thread hands records over, and the reader thread prepares them. A thread of the publisher
-// ("events") serves librdkafka's event queue (reports and errors) and carries out resets. librdkafka has threads of its
-// own in addition.
+// Threads: the reader thread prepares events, and the engine thread hands records over. A thread of the publisher
+// ("events") serves librdkafka's event queue (reports and errors) and performs resets. In addition, librdkafka has
+// threads of its own.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,4 @@
-// Sorts records that are handed over together by their lanes.
+// Sorts the records of one call of Publish() by their lanes.
 #pragma once
 
 #include <cstddef>
@@ -10,10 +10,10 @@
 
 namespace outbox::kafka {
 
-// librdkafka sends the records of a partition a moment (linger.ms) after the first of them was handed over. If a burst
-// alternated between partitions, each request would contain only the records that were handed over in that moment, not
-// all records of the burst for the partition. Sorting saves requests, which are most of the cost of records for the
-// broker.
+// librdkafka collects the records of a partition for a moment (linger.ms) after the first of them was handed over, and
+// then sends them. If the records of a burst alternated between partitions, each request would contain only the records
+// that were handed over in that moment, not all records of the burst for the partition. Sorting saves requests, and
+// requests cause most of the work that records cost the broker.
 // Owned by KafkaPublisher. Thread: engine
 class LaneOrder {
  public:
@@ -31,7 +31,7 @@ class LaneOrder {
 
  private:
   std::vector<publisher::Outgoing> sorted_;
-  std::vector<std::size_t> ends_;  // for each lane, the end of its records in sorted_ so far
+  std::vector<std::size_t> ends_;  // for each lane, the index in sorted_ after its last record so far
 };
 
 }  // namespace outbox::kafka

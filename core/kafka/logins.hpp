@@ -1,4 +1,4 @@
-// Decides with which secrets a producer logs in, and when another producer is worth a try after a login was refused.
+// Decides with which secrets a producer logs in, and when to make another producer after a login was refused.
 #pragma once
 
 #include <chrono>
@@ -10,25 +10,27 @@
 
 namespace outbox::kafka {
 
-// Owned by KafkaPublisher; TrialSender owns another one. Thread: the owner's
+// KafkaPublisher owns one object, and TrialSender owns another one. Thread: the thread of the owner that makes
+// producers
 class Logins {
  public:
   explicit Logins(const Settings& settings) : settings_(settings), in_use_(settings.properties) { files_ = Files(); }
 
-  // Returns the properties for the next producer, with the current secrets. If these were refused, returns the
-  // properties that worked before, until those are refused as well; this happens once the broker, too, has the new
-  // secrets.
+  // Returns the properties for the next producer, with the current secrets. If the current secrets were refused,
+  // returns the properties that worked before. If those are refused as well, which happens once the broker, too, has
+  // the new secrets, returns the properties with the current secrets again.
   [[nodiscard]] Properties Choose();
   // Notes that the login of the producer in use was refused.
   void Refused();
   // Notes that the login of the producer in use has worked. Returns true if other properties had worked before.
   bool Worked();
   [[nodiscard]] bool refused() const { return refused_; }
-  // Returns true if the producer in use logs in with replaced properties because the new ones were refused. Returns
-  // true only once for each time that new ones were refused.
+  // Returns true if the producer in use logs in with the properties that worked before, because new ones were refused.
+  // Returns true only once for each time that new properties were refused.
   [[nodiscard]] bool TakeFallBack();
-  // Returns true if another producer may be able to log in: a secret or a file has changed, or, unless `only_news`, the
-  // last attempt was long enough ago.
+  // Returns true if the last login was refused and another producer may be able to log in: a secret or a file has
+  // changed, the properties that worked before are to be tried, or, unless `only_news`, the last attempt was long
+  // enough ago.
   [[nodiscard]] bool WorthATry(bool only_news);
 
  private:

@@ -30,7 +30,7 @@ Status TryToProduce(const Settings& settings, const std::shared_ptr<spdlog::logg
   if (!made.ok()) return made.status();
   Producer& producer = **made;
   {
-    // A metadata answer makes librdkafka request its producer id at once instead of after half a second.
+    // An answer to a metadata request makes librdkafka request its producer id at once instead of after half a second.
     const rd_kafka_metadata_t* raw = nullptr;
     rd_kafka_metadata(producer.handle(), 0, nullptr, &raw, static_cast<int>(std::min(timeout, kQuestion).count()));
     const MetadataPtr answer(raw);

@@ -1,4 +1,4 @@
-// Finds out whether the user may produce, with a producer like those of the relay.
+// Finds out whether the user has permission to produce, by making a producer like those of the relay.
 #pragma once
 
 #include <spdlog/fwd.h>
@@ -20,8 +20,8 @@ inline constexpr std::string_view kGrantToProduce =
 [[nodiscard]] bool HasProducerId(std::string_view statistics);
 
 // Makes a producer and waits until a broker has assigned a producer id. Errors: OUTBOX_BAD_CONFIG if librdkafka makes
-// no producer from the settings; OUTBOX_REFUSED if the user lacks the permission, see kGrantToProduce;
-// OUTBOX_UNAVAILABLE for another refusal, or if no id is assigned within `timeout`.
+// no producer from the settings; OUTBOX_REFUSED if the user lacks permission to produce (kGrantToProduce names the
+// permission); OUTBOX_UNAVAILABLE for any other refusal, or if no id is assigned within `timeout`.
 [[nodiscard]] Status TryToProduce(const Settings& settings, const std::shared_ptr<spdlog::logger>& logger,
                                   std::chrono::milliseconds timeout);
 

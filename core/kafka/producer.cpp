@@ -67,9 +67,9 @@ EventPtr Producer::NextEvent(std::chrono::milliseconds timeout) {
 
 void Producer::StopSending() {
   stopped_.store(true, std::memory_order_relaxed);
-  // Every broker thread checks for a fatal error before it makes a request. No other function of the library stops
-  // sending without giving up the answers to sent requests. This function is meant for tests, but it is public and has
-  // been stable since 1.0.
+  // Raises a fatal error, because every broker thread of librdkafka checks for a fatal error before it makes a request.
+  // No other function of the library stops sending without giving up the answers to sent requests.
+  // rd_kafka_test_fatal_error is meant for tests, but it is public and has been stable since version 1.0 of librdkafka.
   rd_kafka_test_fatal_error(handle(), RD_KAFKA_RESP_ERR__STATE, "reset by the relay");
 }
 

@@ -1,5 +1,5 @@
-// One producer of librdkafka, from its creation to its destruction. A fatal error or a reset by the engine ends its
-// use.
+// One producer of librdkafka, from its creation to its destruction. A producer is no longer used after a fatal error or
+// a reset by the engine.
 #pragma once
 
 #include <atomic>
@@ -18,17 +18,19 @@
 
 namespace outbox::kafka {
 
-// Owned by KafkaPublisher or TrialSender, and shared with threads that are just using it. The tags below name the
-// threads. For a producer of trials, the thread of TrialSender takes the place of [engine] and [events].
+// Owned by KafkaPublisher or TrialSender, and shared with threads that use the producer at the moment. A tag such as
+// [engine] names the thread that may call a function. For a producer of trials, the thread of TrialSender takes the
+// place of [engine] and [events].
 class Producer {
  public:
-  // Makes a producer for the main stream. `gate` admits its connections; nullptr = all connections are admitted.
-  // `watched` is true if the producer's statistics are to arrive as events, twice a second.
+  // Makes a producer for the main stream. `max_batch_bytes` is the maximum size of a request. `gate` admits the
+  // producer's connections; nullptr = all connections are admitted. If `watched` is true, librdkafka's statistics
+  // arrive as events, twice a second.
   [[nodiscard]] static Result<std::shared_ptr<Producer>> Make(const Settings& settings, std::int64_t max_batch_bytes,
                                                               std::shared_ptr<spdlog::logger> logger,
                                                               std::shared_ptr<ConnectGate> gate, bool watched = false);
   // Makes a producer that sends each record in a request of its own. If a record fails, the producer continues to send
-  // the others (kafka/trial_sender.hpp).
+  // other records (kafka/trial_sender.hpp).
   [[nodiscard]] static Result<std::shared_ptr<Producer>> MakeForTrials(const Settings& settings,
                                                                        std::shared_ptr<spdlog::logger> logger,
                                                                        std::shared_ptr<ConnectGate> gate);
@@ -39,14 +41,14 @@ class Producer {
   [[nodiscard]] rd_kafka_t* handle() const { return handle_.get(); }
   [[nodiscard]] std::int64_t max_batch_bytes() const { return max_batch_bytes_; }
 
-  // [engine] Returns the handle of a topic, which is made at first use. `index` is the number of the topic in
-  // TopicCache.
+  // [engine] Returns the handle of a topic, which is made at first use. `index` is the index of the topic in
+  // Lanes::topics.
   [[nodiscard]] rd_kafka_topic_t* TopicOf(std::size_t index, const std::string& name);
 
-  // [any] Returns the handle of one of the topics, or nullptr if there is none yet.
+  // [any] Returns one of the handles that TopicOf has made, or nullptr if there is none yet.
   [[nodiscard]] rd_kafka_topic_t* AnyTopic() const { return any_topic_.load(); }
 
-  // [any] Keeps the handle of a topic, so that librdkafka keeps its metadata of the topic.
+  // [any] Keeps the handle of a topic, so that librdkafka keeps the metadata of that topic.
   void KeepTopic(const std::string& name, TopicPtr topic);
 
   // [events] Waits for the next event and returns it; nullptr = there was none within `timeout`.
@@ -54,13 +56,13 @@ class Producer {
   // [any] Ends a NextEvent that is waiting.
   void Wake() { rd_kafka_queue_yield(queue_.get()); }
 
-  // [events] Begins no further request. Records that were not sent are reported as unknown, and requests on the wire
-  // are still answered. A purge alone is not enough: a request that is refused with a retriable error after the queue
-  // was purged would be sent again, after a gap.
+  // [events] Stops sending: no further request begins. Records that were not sent are reported as unknown, and requests
+  // on the wire are still answered. A purge of the queue is not enough: a request that is refused with a retriable
+  // error after the purge would be sent again, after a gap.
   void StopSending();
   [[nodiscard]] bool stopped() const { return stopped_.load(std::memory_order_relaxed); }
 
-  // [any] Gives up all records, including those on the wire. Their reports arrive as events.
+  // [any] Gives up all records, including those on the wire. The reports of these records arrive as events.
   void Purge();
 
   [[nodiscard]] const CertificateTroubles& certificates() const { return voice_.certificates; }

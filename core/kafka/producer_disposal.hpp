@@ -1,4 +1,4 @@
-// Destroys producers on threads of their own, so that no other thread has to wait for the end of librdkafka's threads.
+// Destroys each producer on a separate thread, so that no other thread has to wait for the end of librdkafka's threads.
 #pragma once
 
 #include <chrono>
@@ -10,9 +10,9 @@
 
 namespace outbox::kafka {
 
-// rd_kafka_destroy joins librdkafka's broker threads. That takes milliseconds, but if a name server does not answer, it
-// takes as long as the lookup, which is too long for a stop within shutdown_timeout. So the threads that wait for the
-// end are detached, and may outlive this object.
+// rd_kafka_destroy joins librdkafka's broker threads. The join usually takes milliseconds, but if a name server does
+// not answer, it takes as long as the lookup, which is too long for a stop within shutdown_timeout. So the threads that
+// destroy producers are detached, and may outlive this object.
 // Owned by KafkaPublisher. Thread: any
 class ProducerDisposal {
  public:

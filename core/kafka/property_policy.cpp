@@ -162,9 +162,9 @@ constexpr Refused kRefused[] = {
     {"builtin.features", "it only reports what the client library supports"},
 };
 
-// Returns why this value of an allowed property would make the connection unsafe, or an empty text if it would not.
-// REQUIRES: `value` is normalised by the client library (AsUnderstood), because letter case, blanks and the order of a
-// list do not matter.
+// Returns why this value of an allowed property would make the connection unsafe, or an empty text if the value is
+// safe. REQUIRES: `value` is normalised by the client library (AsUnderstood), because letter case, blanks and the order
+// of a list do not matter.
 std::string UnsafeValue(std::string_view name, const std::string& value) {
   if (name == "enable.ssl.certificate.verification" && value != "true") {
     return "anybody could pose as the broker; name the authority in ssl.ca.location instead";

@@ -33,7 +33,7 @@ std::string ExplainLogin(rd_kafka_resp_err_t error, const std::string& said, con
     return said + "; correct security.protocol and the ssl.* properties in /publisher/kafka";
   if (Has(said, "not valid in current SASL state"))
     return said +
-           "; this listener asks for no login: name the port of one that does in bootstrap.servers, or correct "
+           "; this listener does not use SASL: set bootstrap.servers to the port of one that does, or correct "
            "security.protocol, in /publisher/kafka";
   return said + "; correct sasl.username and sasl.password, or sasl.mechanism, in /publisher/kafka";
 }
@@ -42,7 +42,7 @@ std::string ExplainAddress(rd_kafka_resp_err_t error, const std::string& said, b
   if (error == RD_KAFKA_RESP_ERR__RESOLVE) return "the name does not resolve: " + said;
   if (Has(said, "refused"))
     return (configured ? "nothing listens there: " : "the address refuses connections: ") + said;
-  // librdkafka's text adds the guess that the broker is very old, which would mislead the reader.
+  // librdkafka's text adds the guess that the broker is very old. That guess would mislead the reader.
   if (Has(said, "ApiVersionRequest failed: Local: Timed out")) return "the address does not answer: no answer in time";
   if (Has(said, "onnect to ") || Has(said, "imed out")) return "the address does not answer: " + said;
   return "the address closes connections before they can be used: " + said;
@@ -137,7 +137,8 @@ std::set<std::int32_t> Reach(rd_kafka_t* handle, const std::vector<std::int32_t>
                                                   text.size()) != RD_KAFKA_RESP_ERR_NO_ERROR)
       continue;
     rd_kafka_AdminOptions_set_opaque(options.get(), reinterpret_cast<void*>(static_cast<std::intptr_t>(broker)));
-    // Only the broker itself answers a query for its configuration. The content of the answer does not matter.
+    // A query for the configuration of a broker is answered only by that broker. The content of the answer does not
+    // matter.
     const ResourcePtr resource(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_BROKER, std::to_string(broker).c_str()));
     rd_kafka_ConfigResource_t* raw = resource.get();
     rd_kafka_DescribeConfigs(handle, &raw, 1, options.get(), queue.get());

@@ -13,7 +13,7 @@
 
 namespace outbox::kafka {
 
-// The meaning of a librdkafka error event for a connection.
+// The interpretation of a librdkafka error event that concerns a connection.
 struct ConnectionError {
   enum class Kind : std::uint8_t {
     kLost,         // a connection that had worked was lost
@@ -39,8 +39,8 @@ struct ConnectionError {
 // Returns a sentence with the fix, such as "broker 1 advertises kafka:9092 ...".
 [[nodiscard]] std::string Describe(const ConnectionError& error);
 
-// Sends a query to each of `brokers` directly and returns those that answer within `timeout`. A refusal counts as an
-// answer.
+// Sends a query directly to each of `brokers`, which are broker ids. Returns the ids of the brokers that answer within
+// `timeout`. A refusal counts as an answer.
 [[nodiscard]] std::set<std::int32_t> Reach(rd_kafka_t* handle, const std::vector<std::int32_t>& brokers,
                                            std::chrono::milliseconds timeout);
 

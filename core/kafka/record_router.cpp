@@ -72,13 +72,14 @@ void RecordRouter::Judge(publisher::PreparedBatch& batch, std::size_t i, Topic* 
 std::int32_t RecordRouter::ChoosePartition(const Bytes& key, Topic& topic) {
   const std::size_t count = topic.lanes.size();
   if (key) {
-    // With a key, librdkafka's function uses no other argument. An empty key counts as a key.
+    // If the key is not null, librdkafka's function uses none of the arguments that are nullptr. An empty key counts as
+    // a key.
     const outbox_bytes raw = Raw(key);
     return rd_kafka_msg_partitioner_murmur2_random(nullptr, raw.data, raw.size, static_cast<std::int32_t>(count),
                                                    nullptr, nullptr);
   }
-  // The partitions are used in turn, beginning at a random one, so that several relays do not begin at the same
-  // partition.
+  // Records without a key go to the partitions in turn, beginning at a random partition, so that several relays do not
+  // begin at the same one.
   if (topic.next_partition == 0) topic.next_partition = 1 + random_() % count;
   return static_cast<std::int32_t>(topic.next_partition++ % count);
 }

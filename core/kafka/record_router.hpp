@@ -1,4 +1,4 @@
-// Decides to which partition each event of a batch goes, and refuses the events that Kafka would refuse. This happens
+// Chooses the partition of each event of a batch, and refuses the events that Kafka would refuse. Events are refused
 // before anything is sent, because a refusal by the broker stops the whole stream.
 #pragma once
 
@@ -15,7 +15,8 @@ class RecordRouter {
   RecordRouter(TopicCache& topic_cache, publisher::HeaderValues headers)
       : topic_cache_(topic_cache), headers_(headers), random_(std::random_device{}()) {}
 
-  // Fills in all members of the batch except the events themselves. Errors: those of TopicCache::Look.
+  // Fills in all members of the batch except the events themselves. If no broker answers until `deadline`, the listener
+  // of the topic cache is called. Errors: those of TopicCache::Look.
   [[nodiscard]] Status Prepare(publisher::PreparedBatch& batch, Clock::time_point deadline);
 
  private:

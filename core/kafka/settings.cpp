@@ -13,7 +13,7 @@
 namespace outbox::kafka {
 namespace {
 
-// The largest message.max.bytes that librdkafka allows, because the limit of the topic is the one that counts.
+// The largest message.max.bytes that librdkafka allows. The relay checks the limit of each topic itself.
 constexpr std::int64_t kNoMessageLimit = 1'000'000'000;
 
 constexpr std::int64_t kFirstReconnect = 100;  // ms; librdkafka's own default
@@ -51,7 +51,7 @@ Result<ConfPtr> MakeConf(const Settings& settings, const std::map<std::string, s
   const std::map<std::string, std::string> defaults = {
       {"client.id", "outbox-relay"},
       {"linger.ms", "1"},
-      // The time is short so that the relay soon notices that a broker is available again. The relay has only few
+      // The backoff is short so that the relay soon notices that a broker is available again. The relay has only few
       // connections, so the attempts cost little.
       {"reconnect.backoff.max.ms", std::to_string(LongestReconnect(settings).count())},
       // If no record waits for an answer, only this timeout ends a connection whose peer has vanished.
@@ -163,8 +163,9 @@ Result<HandlePtr> MakeHandle(rd_kafka_type_t type, ConfPtr conf) {
 
 void Log(spdlog::logger& logger, int level, const char* facility, const char* text) {
   const std::string_view about(facility);
-  // The lines SSLCERTVRFY are part of the state of the broker. The library retries a failed request for a producer id
-  // (GETPID), for example while a cluster loads its coordinators; a final failure is reported as an error.
+  // A refused certificate (SSLCERTVRFY) is reported as the state of the broker. The library retries a failed request
+  // for a producer id (GETPID), for example while a cluster loads its coordinators, and reports a final failure as an
+  // error.
   const bool is_reported = about == "FAIL" || about == "ERROR" || about == "FATAL" || about == "CONFWARN" ||
                            about == "TERMINATE" || about == "REQTMOUT" || about == "SSLCERTVRFY" || about == "GETPID";
   auto as = util::LogLevel::kDebug;

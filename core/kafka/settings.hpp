@@ -26,12 +26,12 @@ struct Settings {
   Properties properties;
   // True if at most one request may be in flight per connection.
   bool strict = false;
-  // The limits of the engine's window. librdkafka's queue is made larger than these, so that sending never fails
-  // because the queue is full.
+  // The limits of the engine's window, in events and in bytes. librdkafka's queue is made larger than the window, so
+  // that sending never fails because the queue is full.
   std::uint32_t window_events = 20'000;
   std::uint64_t window_bytes = std::uint64_t{32} << 20;
-  // The time that the engine waits for the answer to a sent event. Other requests to a broker are given up soon after
-  // that time.
+  // The time that the engine waits for the answer to a sent event. Other requests to a broker are given up a second
+  // later, but after five minutes at the latest.
   std::chrono::milliseconds delivery_timeout{30'000};
   publisher::HeaderValues headers = publisher::HeaderValues::kAsText;
   // Returns the properties with the current secrets. An empty function means that the secrets cannot change.
@@ -54,11 +54,11 @@ struct Settings {
   [[nodiscard]] std::string Clean(std::string_view text) const { return clean ? clean(text) : std::string(text); }
 };
 
-// Takes the settings from the configuration. Secrets are read again each time that they are needed.
+// Returns the settings that follow from the configuration. Secrets are read again each time that they are needed.
 [[nodiscard]] Settings ToSettings(const config::Config& config);
 
-// Maximum size of a batch of records that is sent in one request, in bytes. The user or the limit of a topic may lower
-// it.
+// Maximum size of a batch of records that is sent in one request, in bytes. The user's properties or the limit of a
+// topic may lower the maximum.
 inline constexpr std::int64_t kBatchBytes = 1'000'000;
 
 // Makes the configuration of a producer: defaults, then the user's properties, then the properties on which the relay's
@@ -70,19 +70,19 @@ inline constexpr std::int64_t kBatchBytes = 1'000'000;
 // guaranteed order. Errors: those of MakeProducerConf.
 [[nodiscard]] Result<ConfPtr> MakeTrialConf(const Settings& settings);
 
-// True if the broker may be asked to create a topic that an event names. This is allow.auto.create.topics, by default
-// true.
+// True if the relay may ask a broker to create a topic that an event names: the property allow.auto.create.topics, by
+// default true.
 [[nodiscard]] bool MayCreateTopics(const Settings& settings);
 
-// Makes a configuration for querying the cluster, from the user's properties only. Properties that concern only
-// producing have no effect there.
+// Makes the configuration of a client that queries the cluster, from the user's properties only. Properties that
+// concern only producing have no effect on such a client.
 [[nodiscard]] Result<ConfPtr> MakePlainConf(const std::map<std::string, std::string>& properties);
 
 // Returns the user's message.max.bytes; 0 if it is not set.
 [[nodiscard]] std::uint64_t MaxMessageBytes(const Settings& settings);
 
-// Return the time that a client waits before it connects to a broker again, at first and at most: reconnect.backoff.ms
-// and reconnect.backoff.max.ms, by default 0.1 s and 1 s.
+// Return the time that a client waits before it connects to a broker again: FirstReconnect() returns the initial time
+// (reconnect.backoff.ms, by default 100 ms), LongestReconnect() the longest (reconnect.backoff.max.ms, by default 1 s).
 [[nodiscard]] std::chrono::milliseconds FirstReconnect(const Settings& settings);
 [[nodiscard]] std::chrono::milliseconds LongestReconnect(const Settings& settings);
 
@@ -93,8 +93,8 @@ inline constexpr std::int64_t kBatchBytes = 1'000'000;
 // Makes a client, which takes over the configuration. Errors: OUTBOX_BAD_CONFIG or kShortage, with librdkafka's text.
 [[nodiscard]] Result<HandlePtr> MakeHandle(rd_kafka_type_t type, ConfPtr conf);
 
-// Writes a line of librdkafka's log to the relay's log. Lines about connections have the level debug, because changes
-// of the broker's state are reported once, by OnBrokerState.
+// Writes a line of librdkafka's log to the relay's log. Lines about connections are written at the level debug, because
+// changes of the broker's state are reported once, by OnBrokerState.
 void Log(spdlog::logger& logger, int level, const char* facility, const char* text);
 
 }  // namespace outbox::kafka

@@ -18,7 +18,7 @@ namespace {
 struct FileProperty {
   const char* name;
   const char* what;      // the expected content of the file
-  std::string_view pem;  // the end of the PEM header before "-----"; empty = another format than PEM
+  std::string_view pem;  // the end of the PEM header before "-----"; empty = the file is not in PEM format
   bool may_be_folder = false;
 };
 
@@ -79,7 +79,8 @@ Status Trouble(const FileProperty& property, const std::string& file) {
 Status TlsFileTrouble(const rd_kafka_conf_t* conf) {
   for (const FileProperty& property : kFileProperties) {
     const std::string file = ValueOf(conf, property.name);
-    if (file.empty() || (property.may_be_folder && file == "probe")) continue;  // "probe": librdkafka searches for one
+    // With the value "probe", librdkafka itself searches for the certificates.
+    if (file.empty() || (property.may_be_folder && file == "probe")) continue;
     if (Status trouble = Trouble(property, file); !trouble.ok()) return trouble;
   }
   return {};

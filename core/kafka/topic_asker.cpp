@@ -21,17 +21,17 @@ namespace {
 constexpr milliseconds kFirstSlice = 250ms;
 constexpr milliseconds kMaxSlice = 1s;
 constexpr milliseconds kAskAgain = 50ms;  // the pause after a query without a reply
-// The number of times that a topic is queried before it counts as missing: a topic that the broker creates by itself
-// takes a moment to appear. A topic that is known to be missing is queried once each time that it is needed again.
+// The number of queries after which a topic counts as missing: a topic that the broker creates by itself takes a moment
+// to appear. For a topic that was missing when it was last queried, one query is enough.
 constexpr int kLooksForNew = 3;
 constexpr milliseconds kBetweenLooks = 100ms;
 constexpr auto kSilentAfter = 1s;
-// If there are more names than this, one query for the list of all topics replaces one query for each name.
+// If more topics than this are to be queried, one query for the list of all topics replaces one query for each topic.
 constexpr std::size_t kManyNames = 20;
 constexpr auto kCreationAgain = 30s;
 constexpr auto kCreationTimeout = 2s;
-// At this number of names, old names are forgotten. Rows choose the names, so names of missing topics must not
-// accumulate.
+// Once the creation of this many topics has been requested, names whose last request is older than kCreationAgain are
+// removed. Topic names come from rows, so names of missing topics could otherwise accumulate without limit.
 constexpr std::size_t kManyCreations = 1000;
 
 milliseconds Left(Clock::time_point deadline) {
@@ -51,7 +51,8 @@ const rd_kafka_metadata_topic_t* FindIn(const std::vector<MetadataPtr>& answers,
   return nullptr;
 }
 
-// Returns a broker to which records will be sent anyway, or any broker if there is none.
+// Returns the id of a broker that leads a partition of the topics in the reply, because records will be sent to that
+// broker anyway. If no such broker is known, returns any broker; -1 = the reply contains no broker.
 std::int32_t BrokerFor(const rd_kafka_metadata_t& answer) {
   for (const rd_kafka_metadata_topic_t& topic : std::span(answer.topics, static_cast<std::size_t>(answer.topic_cnt))) {
     if (topic.partition_cnt > 0 && topic.partitions[0].leader >= 0) return topic.partitions[0].leader;
@@ -70,7 +71,7 @@ std::optional<TopicAnswer> Understand(const rd_kafka_metadata_topic_t* said, con
       answer.refusal->text = "\"" + name + "\": " + answer.refusal->text;
       return answer;
     default:
-      // A partition without a leader counts as well; the records for it wait for the leader.
+      // Partitions without a leader are counted too: their records wait for a leader.
       if (said->partition_cnt == 0) return {};
       answer.partitions = static_cast<std::size_t>(said->partition_cnt);
       return answer;
@@ -100,7 +101,7 @@ void TopicAsker::Refresh(Names names) {
   Begin();
 }
 
-// Starts the thread if it does not run yet, and wakes it. REQUIRES: the caller holds mutex_.
+// Starts thread_ if it does not run yet, and wakes it. REQUIRES: the caller holds mutex_.
 void TopicAsker::Begin() {
   if (!cancelled_ && !thread_.joinable()) thread_ = util::StartThread("kafka-topics", [this] { Run(); });
   asked_.notify_all();
@@ -139,7 +140,7 @@ void TopicAsker::Stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-// ---- the thread ----
+// ---- functions that run on thread_ ----
 
 void TopicAsker::Run() {
   slice_ = kFirstSlice;
@@ -236,8 +237,8 @@ rd_kafka_resp_err_t TopicAsker::Ask(const Names& names, milliseconds timeout, Re
   for (const std::string& name : names) {
     topics.emplace_back(rd_kafka_topic_new(producer->handle(), name.c_str(), nullptr));
     if (topics.back() == nullptr) return rd_kafka_last_error();
-    // The query must not be for "the topics that this client knows". In such a query librdkafka allows the broker to
-    // create topics, whatever allow.auto.create.topics says.
+    // The query names one topic or asks for all topics. It must not ask for "the topics that this client knows": with
+    // such a query librdkafka allows the broker to create topics, whatever allow.auto.create.topics says.
     if (!all || topics.size() == 1) {
       const rd_kafka_metadata_t* raw = nullptr;
       error = rd_kafka_metadata(producer->handle(), all ? 1 : 0, all ? nullptr : topics.back().get(), &raw,
@@ -252,7 +253,7 @@ rd_kafka_resp_err_t TopicAsker::Ask(const Names& names, milliseconds timeout, Re
   return replies.raw.empty() ? error : RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-// Adds the size limits of the topics to which records may be sent.
+// Adds size limits to the answers: to answers that report partitions, and to answers to AskLimit.
 void TopicAsker::AddLimits(std::vector<TopicAnswer>& answers) {
   Names names;
   for (const TopicAnswer& answer : answers)
@@ -264,7 +265,7 @@ void TopicAsker::AddLimits(std::vector<TopicAnswer>& answers) {
     util::LogWarning(
         *logger_,
         "Kafka does not let the relay's user read max.message.bytes of topic {}, and perhaps of others: records and "
-        "requests above it are noticed only when the broker refuses them. Grant the user DescribeConfigs on its "
+        "requests above it are detected only when the broker refuses them. Grant the user DescribeConfigs on its "
         "topics",
         denied.front());
   }

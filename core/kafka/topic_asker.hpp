@@ -25,12 +25,13 @@ using Clock = std::chrono::steady_clock;
 
 inline constexpr const char* kUnknownTopic = "unknown_topic";
 
-// The answer about one topic.
+// An answer about one topic.
 struct TopicAnswer {
   enum class To : std::uint8_t {
     kLook,   // answers Look, with the partitions or a refusal
     kLimit,  // answers AskLimit
-    // Answers Refresh. If it has neither partitions nor a refusal, the topic is queried again when an event names it.
+    // Answers Refresh. If the answer has neither partitions nor a refusal, the topic is queried again when an event
+    // names it.
     kRefresh,
     kRefreshFailed,  // answers Refresh when no broker answers; `name` is empty
   };
@@ -66,7 +67,7 @@ class TopicAsker {
     bool known_missing = false;  // true if the topic did not exist when it was last queried
   };
   // Query new topics (Look), the size limit of a topic (AskLimit), or known topics again (Refresh). Each question gets
-  // one answer, however long that takes. If no broker answers for the time `allowed`, the listener's silent() is
+  // one answer, however long the answer takes. If no broker answers for the time `allowed`, the listener's silent() is
   // called.
   void Look(std::vector<Question> questions, std::chrono::milliseconds allowed);
   void AskLimit(std::string name);
@@ -75,22 +76,22 @@ class TopicAsker {
   // Returns the answers that have arrived since the last call. If there are none, waits for an answer until `end` or
   // Cancel.
   [[nodiscard]] std::vector<TopicAnswer> TakeAnswers(Clock::time_point end);
-  // True if no broker has answered a question or stored a record for a second.
+  // True if, for at least a second, no broker has answered a question and no record was stored.
   [[nodiscard]] bool Silent() const;
   [[nodiscard]] std::string Trouble() const;  // [any] why the last unanswered question got no answer
   // [any] Notes that a record was stored, so that a broker is available.
   void NoteStored() { stored_.fetch_add(1, std::memory_order_relaxed); }
 
-  // [any] Sends no further question. A question that is under way ends within a second or two.
+  // [any] Sends no further question. A question whose answer is outstanding ends within a second or two.
   void Cancel();
   [[nodiscard]] bool cancelled() const;
-  // [any] Does the same as Cancel, and waits until the thread has ended. REQUIRES: no question is asked at the same
-  // time.
+  // [any] Does the same as Cancel, and waits until thread_ has ended. REQUIRES: no other thread asks a question during
+  // the call.
   void Stop();
 
  private:
   using Names = std::vector<std::string>;
-  // A topic that is being queried. `looks` is the number of replies about it so far.
+  // A topic that is being queried. `looks` is the number of replies about the topic so far.
   struct Open {
     int looks = 0;
     bool known_missing = false;
@@ -106,7 +107,8 @@ class TopicAsker {
   void Run();
   void LookAtOpen();
   void RefreshAll(const Names& names);
-  // Queries as many of the topics as the time allows. Returns an error if no reply came.
+  // Queries as many of the topics as `timeout` allows, and stores the replies in `replies`. Returns an error if no
+  // broker has replied.
   [[nodiscard]] rd_kafka_resp_err_t Ask(const Names& names, std::chrono::milliseconds timeout, Replies& replies);
   void AddLimits(std::vector<TopicAnswer>& answers);
   void AskForCreations(const Names& names);
@@ -119,7 +121,7 @@ class TopicAsker {
   const Listener listener_;
   const std::shared_ptr<spdlog::logger> logger_;
 
-  // Used only by the thread.
+  // Thread: only thread_, which queries the brokers (all members down to reported_silent_).
   std::unordered_map<std::string, Open> open_;
   std::unordered_map<std::string, Clock::time_point> next_creation_;
   std::chrono::milliseconds slice_;

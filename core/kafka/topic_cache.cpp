@@ -19,12 +19,12 @@ namespace {
 constexpr auto kRefusalKept = 1s;
 constexpr auto kUnusedKept = 10s;
 // kMaxWait is the longest time that the reader waits for answers. Usually the broker answers within milliseconds, and
-// then no event has to be read again because of a missing answer. After a wait, the reader does not wait again for
-// kWaitRest times as long, because each wait delays the events of other topics.
+// no event has to be read again because of a missing answer. After a wait, the reader does not wait again for kWaitRest
+// times as long, because each wait delays the events of other topics.
 constexpr auto kMaxWait = 50ms;
 constexpr auto kWaitRest = 9;
-// At this number of topics, useless topics are forgotten. Rows choose the names, so names of missing topics must not
-// accumulate.
+// Once the cache holds this many topics, it evicts expired entries of topics without partitions. Topic names come from
+// rows, so entries for missing topics could otherwise accumulate without limit.
 constexpr std::size_t kManyTopics = 1000;
 
 }  // namespace
@@ -71,8 +71,8 @@ Status TopicCache::Look(std::span<const std::string_view> names, Clock::time_poi
     found.push_back(&topic);
   }
   if (unknown > 0 && asker_.cancelled()) return {OUTBOX_CANCELLED, "cancelled"};
-  // Without this error the relay would read the whole table while the broker is unavailable. While no topic is known, a
-  // read finds no event that can be sent.
+  // This error stops reading while the broker is unavailable. Without the error, the relay would read the whole table:
+  // as long as no topic is known, a read finds no event that can be sent.
   if (unknown > 0 && unknown == names.size() && (lanes()->topics.empty() || is_down_() || asker_.Silent()))
     return {OUTBOX_UNAVAILABLE, asker_.Trouble()};
   moved = std::exchange(moved_, false);
@@ -148,7 +148,7 @@ void TopicCache::RefreshAll(Clock::time_point now) {
   std::vector<std::string> names;
   for (auto& [name, topic] : topics_) {
     if (topic.refusal || topic.lanes.empty()) continue;
-    // A topic that no event has named for this long is queried only when an event names it again.
+    // A topic that no event has named for refresh_interval_ is queried only when an event names it again.
     if (topic.used + refresh_interval_ < now)
       topic.until = now;
     else
@@ -172,7 +172,7 @@ void TopicCache::SetPartitions(const std::string& name, std::size_t count) {
   const auto known = std::find(lanes->topics.begin(), lanes->topics.end(), name);
   const auto index = static_cast<std::uint32_t>(known - lanes->topics.begin());
   if (known == lanes->topics.end()) lanes->topics.push_back(name);
-  // The lanes of removed partitions keep their numbers. If such a partition comes back, it gets a new lane.
+  // The lanes of removed partitions keep their numbers. A removed partition that comes back gets a new lane.
   topic.lanes.resize(std::min(count, topic.lanes.size()));
   while (topic.lanes.size() < count) {
     const auto partition = static_cast<std::int32_t>(topic.lanes.size());
@@ -193,7 +193,7 @@ std::optional<std::uint64_t> TopicCache::FreshLimit(std::string_view name, Topic
   if (topic.limit_until <= Clock::now() && !topic.asked_limit) {
     topic.asked_limit = true;
     asker_.AskLimit(std::string(name));
-    // The number of partitions must not change within a batch, so other answers are taken over later.
+    // The number of partitions must not change within a batch, so answers of all other kinds are taken over later.
     Await([&topic] { return !topic.asked_limit; },
           [this](std::vector<TopicAnswer> answers) {
             for (TopicAnswer& answer : answers) {

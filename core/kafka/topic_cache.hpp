@@ -27,20 +27,20 @@ struct Topic {
   std::optional<publisher::Refusal> refusal;  // why nothing may be sent to the topic
   std::vector<publisher::Lane> lanes;         // by partition
   std::uint64_t max_bytes = 0;                // maximum size of a record batch with one record in it, in bytes
-  // size of the smallest such batch that was refused as too large, in bytes; 0 = none was
+  // size of the smallest batch with one record that was refused as too large, in bytes; 0 = none was refused
   std::uint64_t refused_bytes = 0;
   Clock::time_point limit_until;   // after this time, a record is refused because of max_bytes only after a new query
   std::size_t next_partition = 0;  // grows with each record without a key; 0 = there was none yet
   Clock::time_point until;         // the topic is queried again after this time
   Clock::time_point used;          // when an event last named the topic
   bool asked = false, asked_limit = false;  // true while a question about the topic or its limit is not answered
-  // True if the answer has not been used yet. An unused answer is kept longer, because the events that need it have to
-  // be read again first.
+  // True if the last refusal (unused) or the last limit (unused_limit) has not been used yet. An unused answer is kept
+  // longer, because the events that need the answer have to be read again first.
   bool unused = false, unused_limit = false;
 };
 
-// The partitions to which lanes lead. Lanes are only added, and each change makes a new object, so that the engine
-// thread has a consistent view while it holds a pointer to one object.
+// The partition to which each lane leads. Lanes are added but never removed, and each addition makes a new object, so
+// that the engine thread has a consistent view while it holds a pointer to one object.
 struct Lanes {
   struct Target {
     std::uint32_t topic;
@@ -50,7 +50,7 @@ struct Lanes {
   std::vector<std::string> topics;
 };
 
-// Owned by KafkaPublisher. The tags at the functions name their threads.
+// Owned by KafkaPublisher. A tag such as [reader] names the thread that may call a function.
 class TopicCache {
  public:
   struct Surroundings {
@@ -60,23 +60,26 @@ class TopicCache {
   };
   TopicCache(Surroundings surroundings, const Settings& settings, std::shared_ptr<spdlog::logger> logger);
 
-  // [reader] Finds the topics with these names, in this order. The pointers are valid until the next call. nullptr
-  // means that the topic is not known yet and is being queried; the asker's listener is called when the answer arrives.
-  // The call waits briefly for the answers to new queries, in all for at most a tenth of the time. `moved` becomes true
-  // if the number of partitions of a topic has changed since the last call. If no broker answers until `allowed`, the
-  // listener's silent() is called. Errors: OUTBOX_UNAVAILABLE if none of these topics is known, and either the broker
-  // does not answer or no topic at all is known yet; OUTBOX_CANCELLED.
+  // [reader] Sets `found` to the topics with these names, in this order. The pointers are valid until the next call.
+  // nullptr means that the topic is not known yet and is being queried; the asker's listener is called when the answer
+  // arrives. The call waits briefly for the answers to new queries, altogether for at most a tenth of the time. Sets
+  // `moved` to true if the number of partitions of a topic has changed since the last call, otherwise to false. If no
+  // broker answers until `allowed`, the listener's silent() is called. Errors: OUTBOX_UNAVAILABLE if none of the named
+  // topics is known, and either the broker does not answer or no topic at all is known yet; OUTBOX_CANCELLED if a named
+  // topic is not known after Cancel.
   [[nodiscard]] Status Look(std::span<const std::string_view> names, Clock::time_point allowed,
                             std::vector<Topic*>& found, bool& moved);
-  // [reader] Returns the current limit of a topic that the last call of Look has found, or nothing if the limit is
-  // being queried, as by Look. To be called if the known limit, which may be minutes old, is too small for a record.
+  // [reader] Returns the current size limit, in bytes, of a topic that the last call of Look has found; nothing = the
+  // limit is being queried, and the asker's listener is called when the answer arrives. To be called if the known
+  // limit, which may be minutes old, is too small for a record.
   [[nodiscard]] std::optional<std::uint64_t> FreshLimit(std::string_view name, Topic& topic);
-  // [any] Ends all waiting. From now on Look returns OUTBOX_CANCELLED instead of nullptr for a topic that is not known.
+  // [any] Ends all waiting. After this call, Look returns OUTBOX_CANCELLED instead of nullptr for a topic that is not
+  // known.
   void Cancel() { asker_.Cancel(); }
-  // [any] Does the same as Cancel, and waits until the asker no longer uses the producer. REQUIRES: no thread is in
-  // Look or FreshLimit.
+  // [any] Does the same as Cancel, and waits until the asker no longer uses the producer. REQUIRES: no thread is
+  // executing Look or FreshLimit.
   void Stop() { asker_.Stop(); }
-  // [any] Has the topic queried again, because the broker's answer contradicts the known facts.
+  // [any] Makes the next call of Look query the topic again, because a broker's answer contradicts the known facts.
   void Invalidate(const std::string& name);
 
   // [any] Notes that the topic has stored a record batch of `bytes` bytes with one record in it or, if not `stored`,
@@ -129,8 +132,8 @@ class TopicCache {
   Clock::time_point next_wait_;  // before this time the reader does not wait for answers
   // answers that arrived in the middle of a batch; the next call of Look takes them over
   std::vector<TopicAnswer> later_;
-  // [reader] True if a number of partitions has changed and no call has reported the change yet. A call that fails
-  // because of another topic must not lose the change.
+  // [reader] True if the number of partitions of a topic has changed and no call of Look has reported that change yet.
+  // A call that fails because of another topic must not lose the change.
   bool moved_ = false;
 
   mutable std::mutex mutex_;

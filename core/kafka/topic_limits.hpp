@@ -14,8 +14,9 @@
 namespace outbox::kafka {
 
 // The limit, in bytes, that is used for a topic whose limit cannot be queried (the user lacks DescribeConfigs, or the
-// broker is old). Up to this size the broker decides. A request above the broker's socket.request.max.bytes, by default
-// 100 MiB, would make the broker close the connection without an answer, and the event would be retried forever.
+// broker is old). Records up to this size are sent, and the broker decides whether to accept them. A request above the
+// broker's socket.request.max.bytes, by default 100 MiB, would make the broker close the connection without an answer,
+// and the event would be retried forever.
 inline constexpr std::uint64_t kLimitWhereUnknown = (std::uint64_t{100} << 20) - 64 * 1024;
 
 struct TopicLimits {

@@ -15,8 +15,8 @@ using namespace std::chrono_literals;
 using publisher::Outcome;
 
 namespace {
-// kGrace is the time that a reset waits for answers to requests on the wire. kCollect is the time that it then waits
-// for the reports of the records that it has purged.
+// kGrace is the time that a reset waits for answers to requests on the wire. kCollect is the time that the reset then
+// waits for the reports of the records that it has purged.
 constexpr auto kGrace = 500ms;
 constexpr auto kCollect = 2s;
 constexpr auto kPurgeAgain = 100ms;
@@ -24,7 +24,7 @@ constexpr auto kPurgeAgain = 100ms;
 constexpr auto kIdle = 60s;
 constexpr auto kMetadataTimeout = 1s;
 // The pause after a query for metadata without an answer. While no broker answers, most trials are handed over without
-// such a query. Otherwise the waiting times of the queries would add up, and a stop would have to wait for them.
+// such a query. If each trial made a query, the waiting times would add up and delay a stop.
 constexpr auto kMetadataAgain = 5s;
 }  // namespace
 
@@ -61,7 +61,7 @@ void TrialSender::Reset(std::uint32_t epoch) {
   Start();
 }
 
-// Starts the thread if it does not run yet, and wakes it. REQUIRES: the caller holds mutex_.
+// Starts thread_ if it does not run yet, and wakes it. REQUIRES: the caller holds mutex_.
 void TrialSender::Start() {
   if (!thread_.joinable()) thread_ = util::StartThread("kafka-trials", [this] { Run(); });
   if (producer_ != nullptr) producer_->Wake();
@@ -84,7 +84,8 @@ void TrialSender::Run() {
       reset = std::exchange(reset_, std::nullopt);
       items.swap(coming_);
     }
-    // The engine hands over no records between a reset and the answer to it.
+    // The reset drops the items that were handed over before. Between Reset() and OnReset() the engine hands over no
+    // records.
     if (reset) {
       CarryOutReset(*reset);
       continue;
@@ -118,8 +119,8 @@ bool TrialSender::HasProducer() {
   settings.properties = logins_.Choose();
   auto made = Producer::MakeForTrials(settings, logger_, gate_);
   if (!made.ok()) {
-    // A producer of the main stream could be made with these settings, so the cause is a certificate or secret that is
-    // being replaced, or a shortage of the machine.
+    // A producer of the main stream was made from the same configuration, so the cause is a certificate or secret that
+    // is being replaced, or a shortage of resources on this machine.
     logins_.Refused();
     util::LogDebug(*logger_, "no producer for trials: {}", made.status().text());
     return false;
@@ -176,20 +177,20 @@ void TrialSender::TakeError(rd_kafka_event_t* event) {
   gate_->Refused(explained.address, Clock::now());
   if (!std::exchange(login_logged_, true))
     util::LogWarning(*logger_,
-                     "events that Kafka may refuse cannot be tried: {}; they wait while the relay retries the login",
+                     "cannot send events that Kafka may refuse: {}; they wait while the relay retries the login",
                      Describe(explained));
 }
 
 void TrialSender::LoginWorked() {
   if (logins_.refused()) gate_->LoginsWork();
   logins_.Worked();
-  if (std::exchange(login_logged_, false)) util::LogInfo(*logger_, "events that Kafka may refuse can be tried again");
+  if (std::exchange(login_logged_, false)) util::LogInfo(*logger_, "sending of events that Kafka may refuse recovered");
 }
 
 void TrialSender::LogInAgain() {
   if (!logins_.WorthATry(false)) return;
   next_metadata_ = {};
-  // The events in flight are reported as unknown; the engine then resets this stream.
+  // The purge reports the events in flight as unknown; the engine then resets the stream of trials.
   if (in_flight_.empty())
     Retire();
   else
@@ -202,14 +203,15 @@ void TrialSender::TakeReport(const rd_kafka_message_t& message) {
   if (found == in_flight_.end()) return;
   const Item item = found->second;
   in_flight_.erase(found);
-  // this answer comes from the broker, not from the library
+  // An error code of 0 or more comes from the broker, not from the library.
   if (message.err >= RD_KAFKA_RESP_ERR_NO_ERROR) LoginWorked();
   if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR)
     return Report(item, message.offset >= 0 ? Outcome::kAcknowledged : Outcome::kUnknown, message.err);
   Report(item, OutcomeOf(message.err), message.err);
 }
 
-// Updates the topic cache before the report, because the event may be read again as soon as it is reported.
+// Reports the outcome of a trial. Updates the topic cache first, because the event may be read again as soon as its
+// outcome is reported.
 void TrialSender::Report(const Item& item, Outcome outcome, rd_kafka_resp_err_t error) {
   const std::shared_ptr<const Lanes> lanes = topic_cache_.lanes();
   const std::uint32_t topic = lanes->targets[item.record.lane()].topic;

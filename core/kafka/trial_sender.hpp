@@ -20,7 +20,7 @@
 
 namespace outbox::kafka {
 
-// Owned by KafkaPublisher. It has a thread of its own, which starts with the first trial.
+// Sends the trials. Owned by KafkaPublisher. Has a thread of its own, which starts with the first trial.
 class TrialSender {
  public:
   TrialSender(const Settings& settings, TopicCache& topic_cache, ProducerDisposal& disposal,
@@ -49,7 +49,7 @@ class TrialSender {
   void Serve(std::chrono::milliseconds timeout);
   void TakeError(rd_kafka_event_t* event);
   void LoginWorked();
-  // Gives up the producer if another one may be able to log in.
+  // Gives up the producer if a new producer may be able to log in.
   void LogInAgain();
   void TakeReport(const rd_kafka_message_t& message);
   void Report(const Item& item, publisher::Outcome outcome, rd_kafka_resp_err_t error);
@@ -68,9 +68,9 @@ class TrialSender {
   std::vector<Item> coming_;
   std::optional<std::uint32_t> reset_;
   bool stop_ = false;
-  std::shared_ptr<Producer> producer_;  // changed only by the thread
+  std::shared_ptr<Producer> producer_;  // changed only by thread_ and, after its end, by Stop()
 
-  // Used only by the thread.
+  // Thread: only thread_ (all members down to login_logged_).
   std::unordered_map<std::uint32_t, Item> in_flight_;  // by event
   std::unordered_set<std::uint32_t> known_;            // the topics of which this producer has metadata
   Clock::time_point last_used_{};

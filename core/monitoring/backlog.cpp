@@ -41,7 +41,7 @@ Backlog ShowBacklog(const runtime::BacklogObservation& looked, const runtime::Ob
   // be reported.
   if (oldest == 0 && outstanding == 0 && looked.stats->backlog > 0 && looked.stats->oldest_age.count() < 0)
     return shown;
-  // If this machine's clock is behind the database's, the age must not become 0.
+  // The age must not become 0 if this machine's clock is behind the database's.
   shown.oldest_age = events == 0 ? 0 : std::max(kLeastAge, Seconds(oldest));
   return shown;
 }

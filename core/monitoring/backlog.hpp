@@ -16,8 +16,8 @@ struct Backlog {
   std::optional<double> read_age;    // seconds since the last query, also if its result is too old
 };
 
-// The age, in seconds, that is reported if rows wait and the age of none is known. An age of 0 would mean that no row
-// waits.
+// The age, in seconds, that is reported if rows wait and the age of none of them is known. An age of 0 means that no
+// row waits.
 inline constexpr double kLeastAge = 0.001;
 
 // After this many intervals without a query, the result of the last query is no longer used.

@@ -20,9 +20,10 @@ class Endpoints {
                                                                 std::shared_ptr<storage::Store> store, Build build,
                                                                 std::shared_ptr<spdlog::logger> logger);
 
-  // Begins to query the tables for the backlog, once an interval.
+  // Begins to query the tables for the backlog, at the configured interval.
   void BeginLooking();
-  // Ends the queries of the backlog. Returns false if a query hangs; the destructor would wait for it.
+  // Ends the backlog queries. Returns false if one is still running after `timeout`; destroying the object then blocks
+  // until that query returns.
   [[nodiscard]] bool Stop(std::chrono::milliseconds timeout) { return !backlog_ || backlog_->Stop(timeout); }
 
  private:

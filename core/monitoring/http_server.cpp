@@ -27,8 +27,8 @@ using Clock = std::chrono::steady_clock;
 // The time limit for receiving a request and the time limit for sending its answer. No request to the relay needs
 // longer.
 constexpr auto kRequestTime = 1s, kAnswerTime = 1s;
-// The time that a connection stays open after its answer. If it were closed while the client still sends, the answer
-// would be lost.
+// The time that a connection stays open after its answer. Closing the connection while the client still sends loses the
+// answer.
 constexpr auto kLingerTime = 200ms;
 // The pause after accept() has failed because of a shortage, if the server has no connection to close.
 constexpr auto kAcceptPause = 100ms;

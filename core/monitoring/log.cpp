@@ -94,7 +94,7 @@ std::shared_ptr<spdlog::logger> MakeLogger(const config::Log& config, std::FILE*
   sink->set_formatter(text ? MakeTextFormatter() : MakeJsonFormatter());
   auto logger = std::make_shared<spdlog::logger>("", std::move(sink));
   logger->set_level(spdlog::level::from_str(config.level));
-  // Without an error handler spdlog would write a text of its own to stderr.
+  // Without an error handler spdlog writes a text of its own to stderr.
   logger->set_error_handler([](const std::string&) {});
   return logger;
 }

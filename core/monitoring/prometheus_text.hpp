@@ -10,7 +10,7 @@
 
 namespace outbox::monitoring {
 
-// Builds the text of one answer; each answer has its own object. Thread: one
+// Builds the text of one HTTP answer; each answer has its own object. Thread: one
 class Exposition {
  public:
   using Labels = std::initializer_list<std::pair<std::string_view, std::string_view>>;

@@ -12,8 +12,8 @@ namespace {
 using engine::Time;
 using runtime::Observation;
 
-// For this time it is normal that no row is removed: refused rows are found one after the other, between rows that are
-// removed.
+// For this time it is normal that no row is removed after a refused confirm: refused rows are found one after the
+// other, between rows that are removed.
 constexpr Time kMomentOfNarrowing = engine::kSecond;
 
 std::string Seconds(Time t) { return fmt::format("{:.1f} s", static_cast<double>(t) / engine::kSecond); }

@@ -18,8 +18,8 @@ struct Reason {
 inline constexpr const char* kStates[] = {"stopping",       "stuck",   "database_down", "broker_down", "starting",
                                           "capture_broken", "standby", "undeletable",   "stalled",     "active"};
 
-// The relay is stalled if the broker has owed an answer for this long, or if a vital call has taken this long, even if
-// the timeout of the call is longer.
+// The relay is stalled if the broker has owed an answer for this long, or if a vital call has been under way for this
+// long, even if the timeout of the call is longer.
 inline constexpr engine::Time kPatience = 5 * engine::kSecond;
 
 // Returns a reason for each vital call (WatchdogHandle::Duty) that has not returned long after its timeout. The result

@@ -16,8 +16,8 @@ struct OutboxState {
 [[nodiscard]] OutboxState StateOf(const Statistics& stats, bool has_leases);
 [[nodiscard]] std::string StatusJson(const Statistics& stats, bool has_leases);
 
-// Returns the same JSON from the last query of the tables, with null for unknown values, and adds the state of this
-// relay under "relay".
+// Returns the same JSON as StatusJson(), made from the last query of the tables, with null for unknown values, and adds
+// the state of this relay under "relay".
 [[nodiscard]] std::string LiveStatusJson(const runtime::Observation& seen, const runtime::BacklogObservation& looked,
                                          bool has_leases, engine::Time now, engine::Time wall);
 

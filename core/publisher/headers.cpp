@@ -78,8 +78,8 @@ class Decoder final : public nlohmann::json_sax<nlohmann::json> {
   bool boolean(bool value) override { return AddText(value ? "true" : "false"); }
   bool number_integer(number_integer_t value) override { return AddText(std::to_string(value)); }
   bool number_unsigned(number_unsigned_t value) override { return AddText(std::to_string(value)); }
-  // Adds the text as it was written, so that nothing is rounded. Also called for whole numbers that are too large for
-  // an integer.
+  // Adds a number as the text that was written, so that nothing is rounded. Also called for whole numbers that are too
+  // large for an integer.
   bool number_float(number_float_t, const string_t& written) override { return AddText(written); }
   bool binary(binary_t&) override { return NotHere(); }
   bool start_array(std::size_t) override { return NotHere(); }

@@ -51,8 +51,8 @@ struct RecordContent {
   std::int64_t timestamp_ms = 0;    // Milliseconds since 1970; 0 = the time of sending.
 };
 
-// A batch of events and the data that is needed to send them. The reader thread fills it; afterwards it does not
-// change. The batch lives until no event needs its payload any more, because payloads are not copied.
+// A batch of events and the data that is needed to send them. The reader thread fills the object, which does not change
+// afterwards. The object lives until no event needs its payload any more, because payloads are not copied.
 struct PreparedBatch {
   storage::Batch batch;
   std::vector<Prepared> events;  // One for each event of `batch`.
@@ -68,7 +68,7 @@ struct PreparedBatch {
     return View(shaped.empty() ? batch[i].topic : shaped[i].topic);
   }
   // Returns the content of the record without the headers of the row, which Prepare() packs. Outgoing::Content()
-  // includes these headers.
+  // includes the headers of the row.
   [[nodiscard]] RecordContent Content(std::size_t i) const {
     RecordContent content{ToEvent(batch[i]), {}};
     if (shaped.empty()) return content;
@@ -139,11 +139,11 @@ class Publisher {
   // itself: an event whose topic is not known yet gets Prepared::waits, and OnTopicsKnown() follows. A broker that has
   // not answered for `timeout` is reported as unavailable. Thread: reader.
   //
-  // Errors: OUTBOX_UNAVAILABLE if no event can be sent until the broker answers, for which no event is charged an
-  // attempt; OUTBOX_CANCELLED after Cancel().
+  // Errors: OUTBOX_UNAVAILABLE if no event can be sent until the broker answers; no event is then charged an attempt.
+  // OUTBOX_CANCELLED after Cancel().
   [[nodiscard]] virtual Status Prepare(PreparedBatch& batch, Millis timeout) = 0;
-  // Cancels Prepare(). From now on no event waits for the broker: Prepare() returns OUTBOX_CANCELLED if it would have
-  // to wait. Thread: any.
+  // Cancels Prepare(). From now on Prepare() never waits for the broker: it returns OUTBOX_CANCELLED instead of
+  // waiting. Thread: any.
   virtual void Cancel() = 0;
 
   // Sends the records under `epoch`, and keeps the order of the records of each lane. Never blocks. Each record gets

@@ -24,12 +24,13 @@ enum class Outcome : std::uint8_t {
 
 // Each shard has two streams of records. In the main stream records closely follow each other, many in one request, and
 // a refused record stops the stream until a reset. In the stream of trials each record is sent in a request of its own,
-// and a refusal concerns only that record (docs/design/decisions/0016). Each stream counts its own epochs. The epochs
-// of trials have this bit.
+// and a refusal concerns only that record (docs/design/decisions/0016). Each stream counts its own epochs. This bit is
+// set in the epochs of the trials only.
 inline constexpr std::uint32_t kTrialEpochs = std::uint32_t{1} << 31;
 [[nodiscard]] constexpr bool IsTrial(std::uint32_t epoch) { return (epoch & kTrialEpochs) != 0; }
 
-// The error of a poison event, which crashes every relay that sends it. The broker never reports it.
+// The error code of an event that fails because it crashes every relay that sends it (a poison event). The broker never
+// reports this code.
 inline constexpr std::int32_t kEndsRelays = std::numeric_limits<std::int32_t>::min();
 
 struct Report {

@@ -146,8 +146,8 @@ class StdoutPublisher final : public Publisher {
     rest_.clear();
   }
 
-  // Remembers the rest of a partly written line. `done` is the number of bytes written of `text`, which begins with
-  // rest_.
+  // Remembers the rest of a partly written line in rest_. `text` begins with the previous rest_, and its first `done`
+  // bytes are written.
   void KeepRest(const std::string& text, std::size_t done) {
     const bool inside = done > 0 ? text[done - 1] != '\n' : !rest_.empty();
     rest_ = inside ? text.substr(done, text.find('\n', done) + 1 - done) : "";
@@ -166,7 +166,7 @@ class StdoutPublisher final : public Publisher {
     GiveUp(lines);
   }
 
-  // Clears the wake-up. Returns true if more lines were its only reason.
+  // Clears the wake-up. Returns true if the writer was woken only for more lines, not for a stop or a reset.
   bool Drained() {
     ClearWake();
     const std::lock_guard lock(mutex_);
@@ -199,7 +199,7 @@ class StdoutPublisher final : public Publisher {
   static constexpr std::size_t kGoodWrite = 64 * 1024;  // Number of bytes that is large enough for one write().
 
   // Returns the maximum size of one write() in bytes. A pipe that poll() reports as writable accepts PIPE_BUF bytes
-  // without blocking, but possibly not one byte more. Writing to a file does not block in this way.
+  // without blocking, but possibly not one byte more. A regular file has no such limit.
   static std::size_t MaxWrite(int fd) {
     struct stat what {};
     return fstat(fd, &what) == 0 && S_ISREG(what.st_mode) ? kGoodWrite : PIPE_BUF;

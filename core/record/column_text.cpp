@@ -70,7 +70,7 @@ void AppendDate(std::int64_t days, std::string& to) {
 
 std::int64_t Floor(std::int64_t number, std::int64_t by) { return number / by - (number % by < 0 ? 1 : 0); }
 
-// Appends a time in ISO 8601 with `digits` digits of the fraction of a second.
+// Appends a time, given in microseconds since 1970, in ISO 8601 with `digits` digits of the fraction of a second.
 void AppendMoment(std::int64_t micros, std::int32_t digits, std::string& to) {
   const std::int64_t seconds = Floor(micros, kMicrosPerSecond), days = Floor(seconds, kSecondsPerDay);
   const std::int64_t fraction = micros - seconds * kMicrosPerSecond, second = seconds - days * kSecondsPerDay;
@@ -120,8 +120,8 @@ std::string UnscaledBytes(std::string_view decimal) {
   return {bytes.rbegin(), bytes.rend()};
 }
 
-// Appends a decimal of a column that does not fix the number of digits after the point. Debezium writes it as a
-// structure of two members, without trailing zeros of the fraction.
+// Appends a decimal of a column that does not fix the number of digits after the point. Debezium writes such a decimal
+// as a structure of two members, without trailing zeros of the fraction.
 void AppendVariableDecimal(std::string_view decimal, std::string& to) {
   const std::size_t point = decimal.find('.');
   while (point != std::string_view::npos && decimal.ends_with('0')) decimal.remove_suffix(1);

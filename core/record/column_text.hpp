@@ -1,8 +1,8 @@
 // Writes the value of a column as text or as JSON.
 //
-// outbox/ext/columns.h defines the form in which values arrive, by their kind. There are two styles of writing them:
-// kPlain is what a reader of JSON expects; kDebezium is byte for byte what Debezium 3.6 writes with its default modes,
-// as measured in tests/golden.
+// outbox/ext/columns.h defines the form in which values arrive, by the kind of their column. Values are written in one
+// of two styles: kPlain is what a reader of JSON expects; kDebezium is byte for byte what Debezium 3.6 writes with its
+// default modes, as measured in tests/golden.
 #pragma once
 
 #include <cstdint>

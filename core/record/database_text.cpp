@@ -61,7 +61,7 @@ void AppendPadded(std::int64_t number, std::size_t width, std::string& to) {
   to += digits;
 }
 
-// Appends a time of day with `digits` digits of the fraction; < 0 = as many as it needs.
+// Appends a time of day with `digits` digits of the fraction; if `digits` is negative, with as many as the time needs.
 void AppendClock(std::int64_t micros, int digits, std::string& to) {
   AppendPadded(micros / kHour, 2, to);
   to += ':';

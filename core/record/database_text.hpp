@@ -1,5 +1,5 @@
-// Converts values that arrive in the database's own text form, such as times of day and lists, to what Debezium writes
-// for them.
+// Converts values that arrive in the database's own text form, such as times of day and lists, to the form that
+// Debezium writes.
 //
 // The forms are those of PostgreSQL with DateStyle ISO, IntervalStyle postgres and TimeZone UTC, and those of MySQL. A
 // text of any other form is passed on unchanged.

@@ -17,9 +17,9 @@ namespace {
 
 constexpr std::uint32_t kNone = UINT32_MAX;
 constexpr std::size_t kMaxDigits = 1000;  // Largest number of digits of a number, as in Jackson.
-constexpr std::size_t kFewMembers = 16;   // Up to this number, members of an object are searched linearly.
-// Limit for the comparisons of names and shapes in a document. A document that needs more is treated like one that
-// stops the connector.
+constexpr std::size_t kFewMembers = 16;   // Objects with at most this many members are searched linearly.
+// Limit for the number of comparisons of names and shapes in a document. A document that needs more comparisons is
+// treated like a document that stops the connector.
 constexpr std::size_t kMaxComparisons = 1'000'000;
 constexpr std::string_view kRoot = "payload";  // Name of the derived schema.
 
@@ -317,9 +317,9 @@ struct Schema {
 
 // The result of writing a document.
 enum class Outcome : std::uint8_t {
-  kSame,  // Debezium writes the document, and its output equals what was written here.
+  kSame,  // Debezium writes the document, and its output equals the text that was written here.
   kText,  // No schema can be derived, so Debezium treats the payload as text.
-  kStops  // The document stops the connector, or Debezium loses a part of it.
+  kStops  // The document stops the connector, or Debezium loses a part of the document.
 };
 
 // Derives the schema of a document and writes the document according to it.
@@ -367,7 +367,7 @@ class Expander {
     return number == Kind::kInt64 ? Schema::Type::kInt64 : Schema::Type::kDouble;
   }
 
-  // Derives the schema of a value. Returns nothing if it has none; a member without a schema is left out.
+  // Derives the schema of a value. Returns nothing if the value has no schema; a member without a schema is left out.
   std::optional<std::uint32_t> Derive(const Node& node, const Path& path) {
     switch (node.kind) {
       case Kind::kNull:
@@ -431,9 +431,9 @@ class Expander {
     return plain(a.kind) == plain(b.kind);
   }
 
-  // Derives one schema for the objects in a list. It has the members of all their shapes. Debezium merges the shapes in
-  // an order that depends on the Java process; here they are merged in the order of the elements. The results are the
-  // same if each shape is the beginning of the next longer one.
+  // Derives one schema for the objects in a list. The schema has the members of all shapes that the objects have.
+  // Debezium merges the shapes in an order that depends on the Java process; here they are merged in the order of the
+  // elements. The results are the same if each shape is the beginning of the next longer one.
   std::optional<std::uint32_t> DeriveElements(const Node& node, const Path& path) {
     std::vector<std::uint32_t> shapes;
     bool has_null = false;
@@ -459,7 +459,8 @@ class Expander {
     return Add(std::move(merged));
   }
 
-  // Adds the field. Returns false if a field with this name and another type exists, or after too many comparisons.
+  // Adds `field` to `fields`. Returns false if a field with this name and another type exists, or after too many
+  // comparisons.
   bool Merge(std::vector<Schema::Field>& fields, const Schema::Field& field) {
     const auto old = std::find_if(fields.begin(), fields.end(),
                                   [&](const Schema::Field& f) { return !Compare() || f.name == field.name; });
@@ -606,8 +607,8 @@ class Expander {
     return in_order ? KeepsRest(m) : KeepsAll(node, schema);
   }
 
-  // Returns true for a member without a schema of its own, so that it is in a schema only if another object has this
-  // member too.
+  // Returns true for a member whose value gives no schema, so that the member is part of a schema only if another
+  // object also has it.
   [[nodiscard]] static bool IsLeftOut(const Node& member) {
     return member.kind == Kind::kNull || (member.kind == Kind::kArray && member.first == kNone);
   }
@@ -653,7 +654,8 @@ void AppendAsDebezium(std::string_view json, const Expansion& how, std::string& 
       return as_text();
     case Outcome::kStops:
       to.resize(before);
-      // If a schema is requested, consumers cannot read a document without one, so the document is written as text.
+      // If a schema is requested, consumers cannot read a document that lacks its schema, so the document is written as
+      // text.
       if (how.with_schema || AppendCompact(json.substr(0, document.size()), to)) as_text();
   }
 }

@@ -1,9 +1,9 @@
 // Writes a JSON payload as Debezium's EventRouter does with table.expand.json.payload and Kafka Connect's
-// JsonConverter. This was measured with Debezium 3.6.1; see tests/golden.
+// JsonConverter. The output was measured with Debezium 3.6.1; see tests/golden.
 //
-// Debezium derives a schema from the document and writes the document by this schema. A document from which no schema
-// can be derived stays text. A few documents stop the connector or lose members; these are written here as compact JSON
-// with all their content.
+// Debezium derives a schema from the document and writes the document according to that schema. A document from which
+// no schema can be derived stays text. A few documents stop Debezium's connector or lose members in it;
+// AppendAsDebezium() writes such documents as compact JSON with all their content.
 #pragma once
 
 #include <string>
@@ -17,7 +17,7 @@ struct Expansion {
   bool keep_nulls = false;
   // True to write the derived schema before the document, as with JsonConverter's schemas.enable.
   bool with_schema = false;
-  // Texts before and after the JSON string of a payload that stays text.
+  // Texts that are written before and after the JSON string of a payload that stays text.
   std::string_view text_prefix = {}, text_suffix = {};
 };
 

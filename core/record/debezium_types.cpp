@@ -105,7 +105,7 @@ Form FormOf(const Column& column, const Types& types) {
   }
 }
 
-// A schema, except for whether it is optional.
+// The parts of a schema, except for the flag that says whether it is optional.
 struct Shape {
   std::string type, name, parameters;  // `parameters` is JSON.
 };

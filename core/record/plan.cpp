@@ -157,15 +157,15 @@ class Compiler {
       if (asked) Wrong(place, "a schema requires \"like\": \"debezium\"");
   }
 
-  // Adds a problem if Debezium's form of this column was not measured. It is called if the column's text or JSON is
-  // needed.
+  // Adds a problem if Debezium's form of this column was not measured. Called if the column's text or JSON is needed.
   void Measured(const std::string& pointer, const Known& known) {
     if (!known.measured)
       Wrong(pointer, "the column \"" + known.source.name + "\" is " + TypeOf(known.source) +
                          ", and what Debezium writes for that type was not measured; leave the column out");
   }
 
-  // Returns the beginning of a JSON document with the schema of this column. The value and kSchemaEnd follow it.
+  // Returns the beginning of a JSON document with the schema of this column. The caller appends the value and
+  // kSchemaEnd.
   std::string SchemaOf(const std::string& pointer, const Known& known) {
     const auto schema = ConnectSchema(known.column, record_.types);
     if (!schema)
@@ -249,7 +249,7 @@ class Compiler {
     using V = config::ValueEncoding;
     const Source& payload = known.source;
     const bool bytes = payload.type.kind == OUTBOX_COLUMN_BYTES;
-    // With a mode that turns bytes into text, the payload is text for every converter.
+    // If a mode turns bytes into text, the payload is text for every converter.
     const bool is_bytes = bytes && payload.type.form == Form::kOfKind;
     Measured("/storage/options/columns/payload", known);
     if (record_.value == V::kBytes || record_.value == V::kBytesOrJsonString) {

@@ -51,13 +51,14 @@ struct Plan {
   std::unordered_map<std::string, std::string> topics;  // The topic for each value of the column topic_by.
   std::optional<config::Pattern> topic_pattern;         // Matched against values that are not in `topics`.
   config::Replacement matched_topic;                    // The topic if `topic_pattern` matches.
-  std::optional<Text> other_topic;  // The topic for all other values; nothing = such a row is refused.
+  std::optional<Text> other_topic;  // The topic for all other values; nothing = a row with another value is refused.
   bool has_topic_columns = false;   // True if topics contain values of rows, so that each name must be checked.
 
   std::optional<Source> key;
   std::optional<Source> payload;
   config::KeyEncoding key_encoding = config::KeyEncoding::kText;
-  config::ValueEncoding value_encoding = config::ValueEncoding::kText;  // Neither kBytes nor kBytesOrJsonString.
+  // Never kBytes or kBytesOrJsonString, which Compile() replaces.
+  config::ValueEncoding value_encoding = config::ValueEncoding::kText;
   bool value_is_payload = true;  // With kText: true if the value is the payload's bytes, unchanged.
   bool value_schema = false;     // With kJsonDebezium: true if the schema of the document is written before it.
   bool keeps_null_members = false, json_null = false, empty_is_tombstone = false;
@@ -68,7 +69,8 @@ struct Plan {
   bool relay_headers = true;  // True to add event_id and event_type, as without a record section.
   std::vector<NamedValue> headers;
   bool json_headers = false;
-  bool row_headers = false;  // True to add the headers of the row's column `headers` after these.
+  // True to add the headers from the row's column `headers` after the relay's or the configured headers.
+  bool row_headers = false;
 
   std::optional<Source> partition;
   std::optional<Source> timestamp;  // Nothing = the time of sending.
@@ -79,9 +81,9 @@ struct Problem {
   std::string pointer, text;
 };
 
-// Compiles the section. `columns` are the columns that the storage describes; none = the rows are those of the relay's
-// own outbox, whose columns are event_id, aggregate_id, event_type, topic, payload and created_at. Adds all mistakes to
-// `problems`; if there are any, the plan must not be used.
+// Compiles the record section. `columns` are the columns that the storage describes; none = the rows are those of the
+// relay's own outbox, whose columns are event_id, aggregate_id, event_type, topic, payload and created_at. Adds all
+// mistakes to `problems`; if there are any, the plan must not be used.
 [[nodiscard]] Plan Compile(const config::Record& record, const std::vector<Column>& columns,
                            std::vector<Problem>& problems);
 

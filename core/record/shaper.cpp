@@ -168,7 +168,8 @@ class Work {
     }
     if (const auto bad = plan_.has_topic_columns ? BadTopicName(name) : std::nullopt) {
       const std::string shown(name.substr(0, kShownValue));
-      Made(shaped_->topic, at_->topic, begin);  // The failure policy is chosen by this topic.
+      // The invalid topic is kept, because the failure policy of the row depends on its topic.
+      Made(shaped_->topic, at_->topic, begin);
       return Refuse("bad_topic", "the row's columns make \"" + shown + "\", which is not a valid topic name: " + *bad);
     }
     Made(shaped_->topic, at_->topic, begin);
@@ -254,7 +255,7 @@ class Work {
     AppendJsonString(text_, made_);
   }
 
-  // Appends the value that is made from the payload, if it is not just the payload's bytes.
+  // Appends the value that is made from the payload. Not called if the value of the record is the payload's own bytes.
   bool AppendPayload(const Bytes& payload) {
     if (!payload) {
       made_ += plan_.value_prefix;

@@ -17,7 +17,7 @@ class Shaper {
   Shaper(Plan plan, publisher::HeaderValues header_values) : plan_(std::move(plan)), header_values_(header_values) {}
 
   // Fills batch.shaped with one entry for each row. A row that cannot become a record is refused without affecting
-  // others; the reason is "bad_topic", "bad_headers", "bad_json", "bad_partition" or "bad_timestamp".
+  // other rows; the reason is "bad_topic", "bad_headers", "bad_json", "bad_partition" or "bad_timestamp".
   void Shape(publisher::PreparedBatch& batch) const;
 
  private:

@@ -8,8 +8,8 @@
 
 namespace outbox::record {
 
-// Holds the Shaper that all publishers of a relay share. It is empty until the database has described the columns of
-// rows.
+// Holds the Shaper that all publishers of a relay share. There is no Shaper until the database has described the
+// columns of rows, or if rows become records without any change.
 class ShaperPlace {
  public:
   // Sets the shaper. REQUIRES: no publisher that was made with this place prepares batches yet.
@@ -20,8 +20,8 @@ class ShaperPlace {
   std::shared_ptr<const Shaper> shaper_;
 };
 
-// Returns a factory that wraps the publishers of `inner`. Rows of a batch are shaped before `inner` prepares it, if
-// there is a shaper.
+// Returns a factory that wraps the publishers of `inner`. If `place` holds a shaper, the rows of a batch are shaped
+// before the wrapped publisher prepares the batch.
 [[nodiscard]] publisher::PublisherFactory Shaping(publisher::PublisherFactory inner,
                                                   std::shared_ptr<const ShaperPlace> place);
 

@@ -9,7 +9,7 @@ namespace outbox::runtime {
 namespace {
 
 // After a query that has succeeded, the reader pauses for at least this many times as long as the query took. The
-// database needs about a second to count a hundred thousand failures, and must not do that all the time.
+// database needs about a second to count a hundred thousand failures, and must not be kept busy with counting.
 constexpr engine::Time kPausePerQuery = 20;
 
 }  // namespace

@@ -23,12 +23,13 @@ class BacklogReader {
   // Begins to query the tables. REQUIRES: `relay` outlives this object.
   BacklogReader(const Relay& relay, std::shared_ptr<storage::Store> store, config::Duration interval,
                 config::Duration timeout, std::shared_ptr<spdlog::logger> logger);
-  // Waits for a query that is under way.
+  // Blocks until a query that is under way has returned.
   ~BacklogReader();
 
   // Returns the result of the last query. Thread: any.
   [[nodiscard]] BacklogObservation Observe() const;
-  // Ends the queries. Returns false if a call still hangs after `timeout`; the destructor would wait for it.
+  // Ends the backlog queries. Returns false if one is still running after `timeout`; destroying the object then blocks
+  // until that query returns.
   [[nodiscard]] bool Stop(std::chrono::milliseconds timeout);
 
  private:

@@ -1,5 +1,5 @@
-// One session of the storage. It is opened when it is needed, and again after it broke. Thread: one worker thread;
-// Cancel, Rest and GiveUp may be called on any thread.
+// One session of the storage. The session is opened when it is needed, and opened again after it broke. Thread: one
+// worker thread; Cancel, Rest and GiveUp may be called on any thread.
 #pragma once
 
 #include <memory>
@@ -32,9 +32,10 @@ class Connection {
   // opened earlier may have ended, because the server restarted or because the session was idle for too long; f then
   // runs a second time, on a new session, and only the second result is reported. REQUIRES: the call may be repeated.
   //
-  // `name`, a literal, is for the watchdog. `what` is the kind of call: a lock or a revoked permission may hold up one
-  // kind while the other calls of the connection continue. The outcome is reported to `instead`, if given, and not to
-  // the database's health; this is for calls that say nothing about that health.
+  // `name`, a literal, is the name of the call for the watchdog. `what` is the kind of call: a lock or a revoked
+  // permission may hold up one kind while the other calls of the connection continue. The outcome is reported to the
+  // health of the database or, if `instead` is given, only to `instead`: for calls that say nothing about the health of
+  // the database.
   template <class F>
   auto Use(const char* name, const Call& call, F&& f, int what = 0, PeerHealth* instead = nullptr)
       -> decltype(f(std::declval<storage::Session&>())) {

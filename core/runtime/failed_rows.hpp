@@ -21,8 +21,7 @@ class FailedRows {
     storage::OwnedRowId row_id;
     std::string event_id;
     std::uint32_t attempts = 0;
-    // If many events fail, it is mostly for one reason, so events that are added one after the other share equal
-    // values.
+    // Most failures at one time have the same reason, so events that are added one after the other share equal values.
     std::shared_ptr<const std::string> topic;
     // why the event was refused before sending; null = it was not refused
     std::shared_ptr<const publisher::Refusal> refusal;
@@ -32,7 +31,7 @@ class FailedRows {
   void Remove(engine::EventIndex e) { rows_.erase(e); }
   // Returns the row of the event. The reference is valid until Remove. REQUIRES: the event was added.
   [[nodiscard]] const Row& operator[](engine::EventIndex e) const { return rows_.at(e); }
-  // Returns nullptr if the event was not added.
+  // Returns the row of the event, or nullptr if the event was not added.
   [[nodiscard]] const Row* Find(engine::EventIndex e) const;
 
  private:

@@ -20,10 +20,10 @@ class FailureLog {
   // `summary` completes the line "5 more events …": it says what happened to these events and where they are listed.
   FailureLog(std::shared_ptr<spdlog::logger> logger, std::string summary);
 
-  // Logs `line()`, or only counts the event if this second has enough lines.
+  // Logs `line()`. If this second already has the maximum number of lines, only counts the event.
   void Add(engine::Time now, const std::function<std::string()>& line);
-  // Logs the number of events without a line, once the second of these events is over. REQUIRES: the caller calls this
-  // function again at Due().
+  // Logs the number of events without a line, once the second in which they failed is over. REQUIRES: the caller calls
+  // this function again at Due().
   void Flush(engine::Time now);
   // Returns the time at which the next Flush is due; kForever if every event has a line.
   [[nodiscard]] engine::Time Due() const { return left_out_ > 0 ? second_ends_ : engine::kForever; }

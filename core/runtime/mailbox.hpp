@@ -24,7 +24,7 @@ class Mailbox {
   }
 
   // Waits for a task, at most until `deadline`, a time of runtime::Now(). Sets `tasks` to all tasks that were posted so
-  // far; it is empty if the deadline has passed. Thread: the worker.
+  // far; `tasks` is empty if the deadline has passed. Thread: the worker.
   void Take(std::vector<Task>& tasks, engine::Time deadline) {
     tasks.clear();
     std::unique_lock lock(mutex_);

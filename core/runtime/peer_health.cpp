@@ -5,10 +5,10 @@
 namespace outbox::runtime {
 namespace {
 
-// A new reason is logged no earlier than this after the last logged one, because the steps of a restart are one outage.
-// After that time a new reason matters: a server that was down may return as read-only.
+// The minimum time between two logged reasons of an outage, because the steps of a restart are one outage. After that
+// time a new reason matters: a server that was down may return as read-only.
 constexpr auto kNextReason = std::chrono::seconds(10);
-// A use that has not been tried for this long is ignored, because its purpose is gone.
+// A failing use that has not been tried for this long is ignored, because its purpose is gone.
 constexpr auto kForgotten = std::chrono::seconds(60);
 
 }  // namespace

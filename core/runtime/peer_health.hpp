@@ -31,7 +31,7 @@ class PeerHealth {
       : name_(std::move(name)), logger_(std::move(logger)) {}
 
   // Returns an object that logs nothing and belongs to no peer. It is for callers whose failures delay no event and so
-  // are not an outage. In an outage, the callers that deliver events report it.
+  // are not an outage. An outage is reported by the callers that deliver events.
   static std::shared_ptr<PeerHealth> Nobodys();
 
   // One way of using the peer.
@@ -44,8 +44,8 @@ class PeerHealth {
   // Report that a call has failed or succeeded.
   void Bad(Use use, const std::string& why);
   void Good(Use use);
-  // Forget a caller, or one of its kinds of calls, which does not use the peer for now: the last result of the calls no
-  // longer counts towards the peer's health.
+  // Forget a caller, or one kind of its calls, because the peer is not used in that way for now: the last result of
+  // these calls no longer counts towards the peer's health.
   void Forget(const void* who);
   void Forget(Use use);
   [[nodiscard]] PeerState State() const;

@@ -55,7 +55,7 @@ Status Relay::Start() {
     auto hints = HintListener::Start(config_.hints, [this] { Wake(); });
     if (!hints.ok()) return hints.status();
     hints_ = std::move(*hints);
-    util::LogInfo(*logger_, "hints: datagrams at {}", hints_->address());
+    util::LogInfo(*logger_, "hints: receiving datagrams at {}", hints_->address());
   }
   auto runner = NewRunner(0, 1);
   if (!runner.ok()) return runner.status();
@@ -144,7 +144,7 @@ bool Relay::Stop(config::Duration timeout) {
                              [this] { return left_; });
   };
   if (left_by(deadline - Micros(timeout) / 4)) return complete_;
-  // A call hangs.
+  // Three quarters of the timeout are over, so a call hangs.
   for (auto& [shard, runner] : runners_) runner->CancelCalls();
   connection_.Cancel();
   return left_by(deadline) && complete_;
@@ -237,8 +237,7 @@ void Relay::Do(const shards::ReleaseShards& release) {
   Answer([&] { coordinator_.ShardsReleased(last_status_.code()); });
 }
 
-// Destroys the runner after mutex_ is unlocked, because threads of the runner may be waiting for mutex_ to report
-// something.
+// Destroys the runner after mutex_ is unlocked: threads of the runner may be waiting for mutex_ to report to the relay.
 void Relay::Do(const shards::RemoveRunner& remove) {
   std::unique_ptr<ShardRunner> gone;
   const std::lock_guard lock(mutex_);
@@ -280,7 +279,7 @@ void Relay::Do(const shards::Delivering& delivering) {
 }
 
 void Relay::Do(const shards::HandingOver& handing_over) {
-  util::LogInfo(*logger_, "handing shard {} over to another relay", handing_over.shard);
+  util::LogInfo(*logger_, "releasing shard {} to another relay", handing_over.shard);
 }
 
 void Relay::Do(const shards::LeaseLost& lost) {

@@ -39,8 +39,8 @@ class Relay {
   // OUTBOX_BAD_CONFIG if a property of the publisher is wrong, or if the plugin lacks an ability that the configuration
   // requires.
   [[nodiscard]] Status Start();
-  // Blocks until the relay has stopped and returns OK. Errors: OUTBOX_BAD_CONFIG if a heartbeat returns it before any
-  // heartbeat has succeeded, because waiting does not help then.
+  // Blocks until the relay has stopped and returns OK. Errors: OUTBOX_BAD_CONFIG if a heartbeat returns this code
+  // before any heartbeat has succeeded: the database or the configuration is wrong, and waiting does not help.
   [[nodiscard]] Status Wait();
   // Waits for the answers to events in flight, confirms these events, and releases the leases. Returns false if this
   // takes longer than `timeout`, or if an event is left unresolved. The next relay then sends again the events that are
@@ -63,15 +63,15 @@ class Relay {
   // the other commands. REQUIRES: the caller holds mutex_.
   template <class F>
   void Decide(F input);
-  // Does the same as Decide. Thread: lease. REQUIRES: the caller does not hold mutex_.
+  // Locks mutex_ and calls Decide. Thread: lease. REQUIRES: the caller does not hold mutex_.
   template <class F>
   void Answer(F input);
 
   // Carry out the commands that take no time. Thread: any. REQUIRES: the caller holds mutex_.
   void Do(const engine::shards::Hold& hold);
   void Do(const engine::shards::Release& release);
-  // Carry out the other commands, and pass the answers to the coordinator. Thread: lease. REQUIRES: the caller does not
-  // hold mutex_.
+  // Carry out the commands that may take time, and pass the answers to the coordinator. Thread: lease. REQUIRES: the
+  // caller does not hold mutex_.
   void Do(const engine::shards::Heartbeat& heartbeat);
   void Do(const engine::shards::AskWasLost& ask);
   void Do(const engine::shards::MakeRunner& make);
@@ -88,8 +88,8 @@ class Relay {
   void Do(const engine::shards::LeftToLease& left);
 
   [[nodiscard]] Result<std::unique_ptr<ShardRunner>> NewRunner(std::uint32_t shard, std::uint32_t shards_total);
-  // Returns a call with a timeout that is shorter than the lease, so that after a call that hangs there is time for
-  // another one.
+  // Returns the parameters of a call. Its timeout is shorter than the lease, so that after a call that hangs there is
+  // time for another call.
   [[nodiscard]] Call MakeCall() const {
     return {0, 0, std::min<Millis>(config_.storage_timeout, config_.reserve_duration / 3)};
   }

@@ -45,7 +45,8 @@ class ReturnedRows {
     events_.emplace(order_.emplace_back(event_id), Event{row_id, true, alert});
   }
 
-  // Notes that the row was read, and returns what is remembered of it. Called for each row, so it allocates nothing.
+  // Notes that the row was read, and classifies the row by the removals that are remembered. Called for each row, so it
+  // allocates nothing.
   Seen Read(const RowId& row_id, std::string_view event_id, engine::Time now) {
     if (events_.empty()) return Seen::kNew;
     const auto known = events_.find(event_id);

@@ -6,8 +6,8 @@
 
 namespace outbox::runtime {
 
-// Notes which rows of a confirm were removed. REQUIRES: the engine has not taken the answer yet, because after that it
-// may forget the events.
+// Notes which rows of a confirm were removed. REQUIRES: the engine has not taken the answer yet, because it may forget
+// the events when it takes the answer.
 void ShardRunner::Confirmed(const Written& written) {
   const std::span<const engine::EventIndex> events = engine_.Confirming();
   if (written.code == OUTBOX_REFUSED && events.size() == 1) {

@@ -23,7 +23,7 @@ constexpr std::uint32_t kMaxAwaitingRecord = 200'000;
 constexpr std::uint32_t kMaxWaitingKeys = 200'000;
 
 // Returns the settings of the engine of one shard. The limits of the relay are divided by the number of shards, because
-// the relay may hold all of them.
+// the relay may hold all shards.
 engine::Settings MakeSettings(const config::Relay& c, std::uint32_t shards) {
   engine::Settings s;
   s.window_events = std::max(2U, c.max_in_flight_events / shards);
@@ -201,7 +201,8 @@ void ShardRunner::Run() {
       writer_->GiveUp(engine::Write::kMark);
       mark_failed_ = false;
     }
-    // A lease that was gained while the previous one is ending has not begun yet; then the engine has another token.
+    // A lease that was gained while the previous one is ending has not begun yet; until it begins, the engine has
+    // another token.
     if (first_steps_ == engine_.token() && !engine_.InFirstSteps())
       parts_.first_steps_over(shard_, *std::exchange(first_steps_, std::nullopt));
     for (FailureLog* log : {&log_retries_, &log_given_up_, &log_kept_, &log_returns_}) log->Flush(Now());
@@ -210,7 +211,8 @@ void ShardRunner::Run() {
   for (FailureLog* log : {&log_retries_, &log_given_up_, &log_kept_, &log_returns_}) log->Flush(engine::kForever);
 }
 
-// Ends the relay, in debug builds only, if the state of the engine is wrong, before the relay does damage.
+// Aborts the process if an invariant of the engine is broken, before the relay does damage. Does nothing unless
+// OUTBOX_CHECK_INVARIANTS is defined, as in debug builds.
 void ShardRunner::CheckInvariants() const {
 #ifdef OUTBOX_CHECK_INVARIANTS
   const std::string broken = engine_.CheckInvariants();
@@ -249,7 +251,8 @@ void ShardRunner::Show() {
   observation_ = std::move(now);
 }
 
-// Counts the latencies before the engine gets the reports, because the engine may then forget the events.
+// Counts the latencies of acknowledged events, then passes the reports to the engine. The order matters, because the
+// engine may forget the events when it takes the reports.
 void ShardRunner::Reported(std::span<const publisher::Report> reports, engine::Time at) {
   for (const publisher::Report& r : reports) {
     if (r.outcome != publisher::Outcome::kAcknowledged || !engine_.Awaits(r)) continue;
@@ -342,7 +345,7 @@ void ShardRunner::Execute(const engine::command::Remove&) {
   writer_->Do(std::move(order));
 }
 
-// Requests a write of the poison mark. This request owns its row id, unlike other requests, because the batch may be
+// Requests a write of the poison mark. Unlike other requests, this request owns its row id, because the batch may be
 // freed while the mark is being written.
 void ShardRunner::Execute(const engine::command::Mark& command) {
   WriteRequest order;
@@ -352,7 +355,7 @@ void ShardRunner::Execute(const engine::command::Mark& command) {
   writer_->Do(std::move(order));
 }
 
-// Logs a failure once it is recorded, not on each attempt to record it.
+// Takes the answer to a write. A failure is logged once it is recorded, not on each attempt to record it.
 void ShardRunner::Answered(const Written& written) {
   switch (written.what) {
     case engine::Write::kMark:

@@ -34,7 +34,7 @@ class ShardRunner : private publisher::PublisherListener {
     std::shared_ptr<PeerHealth> database, broker;
     std::shared_ptr<Watchdog> watchdog;
     std::shared_ptr<spdlog::logger> logger;
-    // Called as the answer to a Release for kHandOver or kStop, when nothing of the shard is outstanding under the
+    // Called as the answer to a Release for kHandOver or kStop, when no event of the shard is outstanding under the
     // token. Thread: engine.
     std::function<void(std::uint32_t shard, std::uint64_t token, engine::ReleaseReason reason)> released;
     // Called when the first steps of the slow start under the token are over. Thread: engine.
@@ -47,12 +47,13 @@ class ShardRunner : private publisher::PublisherListener {
                                                     const publisher::PublisherFactory& publishers);
   ~ShardRunner() override;
 
-  // Pass these inputs on to the engine; see Engine::Hold and Engine::Release. `until` is a time of Now(). Thread: any.
+  // Pass a Hold or a Release on to the engine; see Engine::Hold and Engine::Release. `until` is a time of Now().
+  // Thread: any.
   void Hold(std::uint64_t token, engine::Time until, bool slow_start);
   void Release(engine::ReleaseReason reason, std::uint64_t token, engine::Time until);
   // Makes the engine poll soon, because rows may have been committed. Thread: any.
   void Wake();
-  // Ends all waiting for the broker that precedes the sending of events, because nothing new is to be sent.
+  // Ends all waiting for the broker that precedes the sending of events, because no new event is to be sent.
   void StopPreparing() { publisher_->Cancel(); }
   // Cancels the calls under way. Used at the end of a stop, for calls that hang.
   void CancelCalls();
@@ -90,7 +91,7 @@ class ShardRunner : private publisher::PublisherListener {
   void Answered(const Written& written);
   void Arrived(Reading reading);
   [[nodiscard]] const outbox_event& Row(engine::EventIndex e) const;
-  // Returns the event as it is sent; Row returns it as the plugin has returned it.
+  // Content() returns the event as it is sent; Row() returns the event as the plugin has returned it.
   [[nodiscard]] Event Content(engine::EventIndex e) const;
   [[nodiscard]] publisher::Refusal WhyFailed(const engine::FailedEvent& failed) const;
   void Confirmed(const Written& written);

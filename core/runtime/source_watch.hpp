@@ -1,6 +1,6 @@
-// Checks periodically that the source of the rows, such as the trigger of a capture, is still in place. Without the
-// source, the relay would run and deliver nothing that is written from then on. The check has a session and a thread of
-// its own. Owned by Relay.
+// Checks periodically that the source of the rows, such as the trigger of a capture, is still in place. If the source
+// is missing, the relay runs and receives none of the rows that the application writes from then on. The check has a
+// session and a thread of its own. Owned by Relay.
 #pragma once
 
 #include <spdlog/fwd.h>
@@ -20,11 +20,11 @@ class SourceWatch {
  public:
   SourceWatch(std::shared_ptr<storage::Store> store, std::shared_ptr<WatchdogHandle> handle, config::Duration interval,
               Millis timeout, std::shared_ptr<spdlog::logger> logger);
-  // Waits for a call that is under way.
+  // Blocks until a call that is under way has returned.
   ~SourceWatch();
   SourceWatch(const SourceWatch&) = delete;
 
-  // Asks the thread to end, and does not wait for it. Thread: any.
+  // Asks the thread to end and returns without waiting. Thread: any.
   void Stop();
   // Returns the problem that the last answered check has found; "" = none. Thread: any.
   [[nodiscard]] std::string Problem() const;

@@ -59,7 +59,7 @@ void StorageReader::Execute(ReadRequest& order) {
 
   engine::Time asked = 0;
   auto batch = connection_.Use("reserve", order.call, [&, again = false](storage::Session& session) mutable {
-    // The first attempt may have moved the position past rows that have not arrived here.
+    // A second attempt rewinds, because the first one may have moved the position past rows that have not arrived here.
     if (std::exchange(again, true)) order.reserve.mode = OUTBOX_REWIND;
     asked = Now();
     return Reserve(session, order, asked);
@@ -99,8 +99,8 @@ void StorageReader::Forget(const storage::Batch& batch) {
 
 Result<storage::Batch> StorageReader::Reserve(storage::Session& session, const ReadRequest& order, engine::Time asked) {
   auto read = session.ReserveNewEvents(order.reserve, order.call);
-  // For a read these codes mean that no row can be returned, not that one event is bad. The codes are replaced, because
-  // Connection would take them for the answer of a working database.
+  // For a read, OUTBOX_BAD_DATA and OUTBOX_REFUSED mean that no row can be returned, not that one event is bad. They
+  // are replaced by OUTBOX_INTERNAL, because Connection takes them for answers of a working database.
   if (const outbox_code code = read.status().code(); code == OUTBOX_BAD_DATA || code == OUTBOX_REFUSED)
     return Status(OUTBOX_INTERNAL, read.status().text());
   if (!read.ok() || read->lease_left().count() == 0) return read;
@@ -117,8 +117,8 @@ Result<storage::Batch> StorageReader::Reserve(storage::Session& session, const R
                     ms(order.reserve.reserve_duration.count()) + ", and the same time as lease_left_ms");
 }
 
-// Prepares the events of the batch for sending. If that fails, marked rows are released at once: they do not stay
-// outstanding, and no event is charged an attempt.
+// Prepares the events of the batch for sending. If preparing them fails, marked rows are released at once: the rows do
+// not stay outstanding, and no event is charged an attempt.
 Status StorageReader::Prepare(publisher::PreparedBatch& batch, const Call& call) {
   if (batch.batch.empty()) return {};
   Status prepared = [&] {

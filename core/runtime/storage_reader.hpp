@@ -59,10 +59,9 @@ class StorageReader {
   const std::string relay_id_;
   const std::function<void(Reading)> arrived_;
   const std::function<void(outbox_code)> failed_;
-  // INVARIANT: it contains every outstanding row, and perhaps others. After the storage has answered the call that
-  // ended a row, the row stays here until the next read request. A read that began before that answer may still return
-  // the row, from an older snapshot. If the row were removed at the moment of the answer, while such a read is running,
-  // the event would be sent twice.
+  // INVARIANT: the set contains every outstanding row, and perhaps others. The row of a settled event stays in the set
+  // until the next read request names the row in `forgotten`. A read that is running when the event is settled may
+  // still return the row, from an older snapshot. If the row had already left the set, its event would be sent twice.
   storage::OutstandingRows outstanding_;
   Mailbox mailbox_;
   std::atomic<bool> stop_ = false;

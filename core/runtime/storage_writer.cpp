@@ -46,7 +46,7 @@ void StorageWriter::Do(WriteRequest order) {
     // operator.
     const bool refused = status.code() == OUTBOX_REFUSED && shared->what != engine::Write::kConfirm;
     if (status.code() == OUTBOX_BAD_DATA || refused)
-      util::LogError(*logger_, "the storage refuses a write: {}; retrying does not help until the cause is fixed",
+      util::LogError(*logger_, "the storage refused a write: {}; retrying does not help until the cause is fixed",
                      status.text());
     written.code = status.code();
     written.text = status.text();

@@ -1,5 +1,6 @@
-// The thread that writes to the storage: it confirms, fails, releases, marks and removes events. The thread has a
-// session of its own, so reading never waits for writes. Owned by ShardRunner.
+// The thread that writes to the storage: it confirms events, records failures, releases reservations, writes poison
+// marks and removes delivered rows. The thread has a session of its own, so reading never waits for writes. Owned by
+// ShardRunner.
 #pragma once
 
 #include <atomic>

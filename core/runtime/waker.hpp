@@ -20,11 +20,11 @@ class Waker {
   // Starts the thread. `woken` is called on the waker's thread. REQUIRES: the plugin has outbox.wakeup/1.
   Waker(std::shared_ptr<storage::Store> store, std::shared_ptr<WatchdogHandle> handle,
         std::shared_ptr<spdlog::logger> logger, std::function<void()> woken);
-  // Waits for a call that is under way.
+  // Blocks until a call that is under way has returned.
   ~Waker();
   Waker(const Waker&) = delete;
 
-  // Asks the thread to end, and does not wait for it. Thread: any.
+  // Asks the thread to end and returns without waiting. Thread: any.
   void Stop();
 
  private:

@@ -1,6 +1,5 @@
-// Reports calls that do not return. If a thread hangs in a plugin or a library, the relay cannot recover the thread,
-// because that code is not the relay's, but the log can name the call. The watchdog ends nothing: the lease expires by
-// itself, and another relay continues.
+// Reports calls that do not return. The relay cannot recover a thread that hangs in the code of a plugin or a library,
+// but the log can name the call. The watchdog ends nothing: the lease expires by itself, and another relay continues.
 #pragma once
 
 #include <spdlog/fwd.h>
@@ -18,7 +17,7 @@
 
 namespace outbox::runtime {
 
-// The entry of one thread at the watchdog. The thread notes its calls there. Owned by the code that makes the calls.
+// The watchdog's entry for one thread. The thread notes its calls in the entry. Owned by the code that makes the calls.
 class WatchdogHandle {
  public:
   enum class Duty : std::uint8_t {

@@ -10,7 +10,8 @@ const char* BrokenRowId(const outbox_row_id& id, bool numbers_rows) {
                ? "row_id is bytes, and the plugin declares numbers (OUTBOX_ROW_IDS_ARE_NUMBERS)"
                : nullptr;
   }
-  if (id.bytes.data == nullptr) return "row_id is NULL (a plugin with numbers must declare OUTBOX_ROW_IDS_ARE_NUMBERS)";
+  if (id.bytes.data == nullptr)
+    return "row_id is NULL (a plugin with numeric ids must declare OUTBOX_ROW_IDS_ARE_NUMBERS)";
   return id.bytes.size == 0 ? "row_id is empty" : nullptr;
 }
 

@@ -8,8 +8,8 @@
 
 namespace outbox::storage {
 
-// Returns a text that names the first rule of outbox/plugin.h that the batch breaks, or nothing if it breaks none. This
-// check does not include whether a row of the batch is outstanding already; Claim checks that.
+// Returns a text that names the first rule of outbox/plugin.h that the batch breaks, or nothing if it breaks none. The
+// function does not check whether a row of the batch is already outstanding; Claim checks that.
 [[nodiscard]] std::optional<std::string> BrokenRule(const outbox_batch& batch, const ReserveRequest& order,
                                                     bool numbers_rows);
 

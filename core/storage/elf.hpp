@@ -9,13 +9,13 @@
 
 namespace outbox::storage {
 
-// Returns the names of the symbols that the dynamic linker would find in the file.
+// Returns the names of the symbols that the dynamic linker finds in the file.
 //
 // Errors: OUTBOX_BAD_CONFIG if the file is not a shared library for this machine, kShortage if the machine lacked a
 // resource to read the file. The text gives the reason, without the file's name.
 //
-// Boost.DLL's library_info is not used for this, because it reads the symbol table that strip removes: every packaged
-// plugin would seem to export nothing.
+// Boost.DLL's library_info is not used, because it reads the symbol table that strip removes: in its view every
+// packaged plugin exports nothing.
 [[nodiscard]] Result<std::vector<std::string>> ExportedSymbols(const std::filesystem::path& file);
 
 }  // namespace outbox::storage

@@ -60,8 +60,8 @@ Status CheckSymbols(const fs::path& file) {
 // Loads the file and calls its entry point. From here on, code of the plugin runs.
 Result<const outbox_plugin*> RunEntry(const fs::path& file) {
   // Boost.DLL has no name for NODELETE, but passes the bit on. `library` is closed on return and the code stays loaded,
-  // because database clients leave threads and destructors behind. DEEPBIND must not be used: the plugin could then use
-  // another allocator than the rest of the process.
+  // because database clients leave threads and destructors behind. DEEPBIND must not be used: with it the plugin may
+  // use another allocator than the rest of the process.
   constexpr auto kMode = static_cast<boost::dll::load_mode::type>(boost::dll::load_mode::rtld_now |
                                                                   boost::dll::load_mode::rtld_local | RTLD_NODELETE);
   std::error_code error;
@@ -141,7 +141,7 @@ std::string Instead(std::string_view name, const SearchPath& where) {
 
 struct Place {
   fs::path file;
-  std::string note;  // why the place is skipped; empty = it is not skipped
+  std::string note;  // why the file is skipped; empty = it is not skipped
 };
 
 std::vector<Place> Places(std::string_view name, const SearchPath& where) {

@@ -12,7 +12,7 @@
 
 namespace outbox::storage {
 
-// The places where plugins are searched, and the users who are trusted with them.
+// The places where plugins are searched for, and the users who may replace plugin files.
 struct SearchPath {
   std::string plugin_path;                     // storage.plugin_path of the configuration: a file; "" = search by name
   std::vector<std::filesystem::path> folders;  // the folders of OUTBOX_PLUGIN_PATH, then the installed folder

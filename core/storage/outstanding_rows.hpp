@@ -1,6 +1,7 @@
 // A set of row ids. The reader of a shard (runtime::StorageReader) owns the set of the shard's outstanding rows; no
-// other object knows whether a row is outstanding. The plugin asks for every row that the database returns, so a lookup
-// of a number costs one access to a hash table, and none if the number is higher than all that were ever added.
+// other object knows whether a row is outstanding. The plugin asks about every row that the database returns, so a
+// lookup of a number costs one access to a hash table, and none if the number is higher than every number that was ever
+// added.
 //
 // Thread: one at a time; the set of a shard belongs to its reader thread.
 #pragma once
@@ -72,7 +73,7 @@ class OutstandingRows {
     constexpr std::uint64_t kGoldenRatio = 0x9E3779B97F4A7C15;
     return static_cast<std::size_t>((static_cast<std::uint64_t>(number) * kGoldenRatio) >> 32U) & Mask();
   }
-  // Returns the slot that contains the number, or the empty slot for it if the number is not in the set.
+  // Returns the slot that contains the number or, if the number is not in the set, the empty slot in which it belongs.
   [[nodiscard]] std::size_t Find(std::int64_t number) const {
     std::size_t slot = HomeOf(number);
     while (slots_[slot] != kEmpty && slots_[slot] != number) slot = Next(slot);

@@ -19,8 +19,8 @@ struct Listing {
   std::exception_ptr thrown;
 };
 
-// The pause before the relay retries a removal that an operator has requested and that failed. Later the relay retries
-// it as often as configured.
+// The pause before the relay retries a removal that an operator has requested and that failed. After further failures
+// the relay retries the removal as often as configured.
 constexpr Millis kRemovedAgain{1'000};
 
 bool Fits(std::int32_t state, std::uint32_t from) {

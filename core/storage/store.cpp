@@ -198,8 +198,8 @@ void Store::FillText(void* ctx, outbox_bytes text, void* to, void (*give)(void*,
         store.secrets_->Fill(View(text), filling != nullptr ? filling : store.secrets_->Current());
     give(to, Raw(filled));
   } catch (...) {
-    // Memory is exhausted. The peer refuses a mark that is not filled in, but no exception may pass through a plugin's
-    // frames.
+    // Memory is exhausted. The mark is passed on unchanged, and the peer refuses it: no exception may pass through a
+    // plugin's frames.
     give(to, text);
   }
 }

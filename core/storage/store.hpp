@@ -87,8 +87,8 @@ class Session {
 
   // Reserves events. Errors: OUTBOX_INTERNAL if the batch breaks the contract; the text names the plugin and the rule.
   [[nodiscard]] Result<Batch> ReserveNewEvents(const ReserveRequest& order, const Call& call);
-  // Confirms the rows. Sets `kept` to one element for each row: 1 = the removal was carried out, but the row is still
-  // there.
+  // Confirms the rows. Sets `kept` to one element for each row: 1 = the database reported no error, but the row is
+  // still in the outbox.
   [[nodiscard]] Status ConfirmEvent(std::span<const outbox_row> rows, std::vector<std::uint8_t>& kept,
                                     const Call& call);
   [[nodiscard]] Status ConfirmFailed(std::span<const outbox_failure> failures, const Call& call);
@@ -102,7 +102,7 @@ class Session {
                                      bool deregister, const Call& call);
   [[nodiscard]] Result<bool> WasLost(const Call& call);
   // Writes the poison mark on the row, or removes the mark if `row_id` is absent. Returns the number of consecutive
-  // owners of the shard that have marked this row, including this one.
+  // owners of the shard that have marked this row, including this relay.
   [[nodiscard]] Result<std::uint32_t> Mark(const std::optional<RowId>& row_id, const Call& call);
   [[nodiscard]] Status BeginEmit(const Call& call);
   [[nodiscard]] Status Insert(std::span<const outbox_event> events, const Call& call);
@@ -117,18 +117,18 @@ class Session {
   // source is missing or differs from the configuration.
   [[nodiscard]] Status VerifySource(const Call& call);
   [[nodiscard]] Status ApplySchema(const SchemaOptions& options, const Call& call);
-  // Returns phrases that describe the changes ApplySchema would make. The result is empty also if the plugin cannot
-  // determine them.
+  // Returns phrases that describe the changes that ApplySchema makes if it is called now. The result is also empty if
+  // the plugin cannot determine the changes.
   [[nodiscard]] Result<std::vector<std::string>> PlanSchema(const SchemaOptions& options, const Call& call);
   [[nodiscard]] Result<std::vector<Finding>> CheckSchema(const Call& call);
   [[nodiscard]] Result<Statistics> ReadStats(const Call& call);
-  // Waits for a wake-up. Returns true if rows may have been committed, false if there was no sign of that within the
-  // call's timeout.
+  // Waits for a wake-up. Returns true if rows may have been committed, false if no wake-up came within the call's
+  // timeout.
   [[nodiscard]] Result<bool> WaitForRows(const Call& call);
   // Calls `found` for each event that matches the query. The record is valid only while `found` runs. `found` returns
   // false to end the list.
   [[nodiscard]] Status List(const Query& query, const std::function<bool(const Record&)>& found, const Call& call);
-  // Carries out the change for the given events. Returns the number of events that were changed.
+  // Applies the change to the given events. Returns the number of events that were changed.
   [[nodiscard]] Result<std::uint64_t> Apply(Change change, std::span<const outbox_row_id> row_ids, const Call& call);
   // Retries the removal of undeletable events. If `row_ids` is empty, the plugin chooses some that are due. Rows that
   // stay are due again after `again`. Returns the number of rows that are gone.

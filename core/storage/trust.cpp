@@ -38,8 +38,8 @@ struct User {
 
 constexpr auto kNoGroup = static_cast<gid_t>(-1);
 
-// Looks up an entry of the user or group database. `get` calls one of the *_r functions for the database, with the
-// arguments that it receives as the last ones. Returns false if there is no such entry.
+// Looks up an entry of the user or group database. `get` calls one of the *_r functions for the database, and appends
+// the arguments that it receives. Returns false if there is no such entry.
 template <class Entry, class Get>
 bool Found(Entry& entry, std::vector<char>& memory, const Get& get) {
   Entry* found = nullptr;
@@ -89,9 +89,9 @@ class Trust {
     return std::any_of(users_.begin(), users_.end(), [&](const User& user) { return user.uid == uid; });
   }
 
-  // True if only trusted users are in the group. That is so for root's group, for the private group of a trusted user
-  // (it has the user's name and is the user's primary group) if its other members are trusted users, and for the group
-  // of this process if the group database has no entry for it.
+  // True if only trusted users are in the group. Such groups are root's group, the private group of a trusted user (it
+  // has the user's name and is the user's primary group) if its other members are trusted users, and the group of this
+  // process if the group database has no entry for the group.
   [[nodiscard]] bool Group(gid_t gid) const {
     if (gid == 0) return true;
     group entry{};
@@ -168,7 +168,7 @@ class Walk {
  private:
   void Push(const fs::path& path) { rest_.insert(rest_.begin(), path.begin(), path.end()); }
 
-  // Checks the path at_, to which the walk has come; it may be a link.
+  // Checks at_, the path that the walk has reached, which may be a link.
   Status Check(struct stat& facts) {
     if (lstat(at_.c_str(), &facts) != 0) return NotExamined(at_, errno);
     // The type is checked first. The errors of the later checks propose to change the owner or the permissions, and
@@ -182,7 +182,7 @@ class Walk {
     const bool sticky = S_ISDIR(facts.st_mode) && (facts.st_mode & S_ISVTX) != 0;
     const std::string writers = OtherWriters(trust_, at_, facts);
     if (writers.empty()) return {};
-    // only the owner of an entry can replace it; the next step checks that owner
+    // in a folder with the sticky bit only the owner of an entry can replace it; the next step checks that owner
     if (sticky && !rest_.empty()) return {};
     return Refuse(What(at_, facts.st_mode) + " " + writers);
   }

@@ -26,7 +26,7 @@ void AppendUnicodeEscape(char32_t character, std::string& to);
 // Appends `text` with its hidden characters escaped: control characters below U+0080 as \n, \t or, for example, \x1b;
 // the other hidden characters as in JSON, such as \u202e; bytes that are not UTF-8 as, for example, \xff.
 //
-// With kKeep, U+007F becomes \u007f, so that a JSON text keeps its meaning: this is the only control character below
+// With kKeep, U+007F becomes \u007f, so that a JSON text keeps its meaning: U+007F is the only control character below
 // U+0080 that a JSON string may hold unescaped.
 void AppendEscaped(std::string_view text, Layout layout, std::string& to);
 

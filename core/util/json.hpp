@@ -40,7 +40,7 @@ class Json {
   // Parses a JSON text. Errors: throws std::exception if `text` is not JSON.
   [[nodiscard]] static Json Parse(std::string_view text);
 
-  // Adds a member at the end, or replaces the value of the member of this name in its place.
+  // Adds a member at the end, or replaces the value of an existing member of this name, which keeps its position.
   // REQUIRES: the value is an object, or null, which becomes an object.
   Json& Set(std::string_view name, Json value);
   // Replaces the value of every member by null. REQUIRES: the value is an object.
@@ -50,7 +50,7 @@ class Json {
   // Returns the number of elements of an array, or of members of an object.
   [[nodiscard]] std::size_t size() const;
 
-  // What Dump() does with text that is not UTF-8.
+  // The way in which Dump() treats text that is not UTF-8.
   enum class NotUtf8 {
     kThrow,    // Throws std::exception.
     kReplace,  // Writes U+FFFD in place of bytes that are not UTF-8.

@@ -73,7 +73,8 @@ Result<Descriptor> Bind(const std::string& key, const std::string& address, int 
                                          "; expected a numeric address and a port, such as 127.0.0.1:9464");
   Descriptor bound(socket(found->ai_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (bound.get() < 0) return Unusable(key, address, errno);
-  // Connections of a relay that has exited linger for a minute. They must not keep its successor from binding.
+  // Connections of a relay that has exited linger for a minute, and must not keep the next relay from binding the
+  // address.
   const int yes = 1;
   if (type == SOCK_STREAM) setsockopt(bound.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   if (bind(bound.get(), found->ai_addr, found->ai_addrlen) != 0) return Unusable(key, address, errno);

@@ -30,7 +30,7 @@ class Descriptor {
 // listens. `key` is the JSON pointer of the address in the configuration, for messages.
 //
 // Errors: kShortage if the address may become available, because another program uses it now or a resource has run out;
-// OUTBOX_BAD_CONFIG if it never will.
+// OUTBOX_BAD_CONFIG if the address will never be available.
 [[nodiscard]] Result<Descriptor> Bind(const std::string& key, const std::string& address, int type);
 
 // Begins a non-blocking connection to `address` and returns its socket. The unspecified address means this machine.

@@ -1,4 +1,5 @@
-// The rule for the names of storage plugins. The configuration, the loader and a plugin's own table all follow it.
+// The rule for the names of storage plugins. It applies to the configuration, to the loader and to a plugin's function
+// table.
 #pragma once
 
 #include <algorithm>

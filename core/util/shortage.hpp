@@ -43,8 +43,8 @@ inline constexpr outbox_code kShortage = -1;
   }
 }
 
-// Returns false if there is no memory for the stack of a thread. The C library reports this shortage by EAGAIN, and it
-// reports the limit on the number of threads in the same way.
+// Returns false if there is no memory for the stack of a thread. The C library reports EAGAIN both for this shortage
+// and when the limit on the number of threads is reached.
 [[nodiscard]] inline bool HasRoomForAStack() {
   constexpr std::size_t kStack = std::size_t{8} << 20;
   void* const stack = mmap(nullptr, kStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -62,10 +62,10 @@ inline constexpr outbox_code kShortage = -1;
            "is reached";
   return failed +
          "the limit on processes and threads of this user (ulimit -u, LimitNPROC) or of its control group (pids.max, "
-         "TasksMax) is reached; start again once others have ended, or raise the limit";
+         "TasksMax) is reached; try again when other processes have ended, or raise the limit";
 }
 
-// Returns true if a library's error text contains the system's text for one of the errno values of a shortage. It is
+// Returns true if a library's error text contains the system's text for one of the errno values of a shortage. Meant
 // for libraries that report no errno.
 [[nodiscard]] inline bool MentionsShortage(const std::string& text) {
   for (const int error : {ENOMEM, EMFILE, ENFILE, ENOBUFS, EAGAIN, ENOSPC, EIO})

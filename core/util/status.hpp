@@ -11,7 +11,7 @@
 namespace outbox {
 
 // The outcome of an operation, with a text for people. The codes are those of the plugin ABI (outbox/plugin.h), because
-// they decide what the relay does.
+// the code decides what the relay does next.
 class [[nodiscard]] Status {
  public:
   Status() = default;

@@ -1,5 +1,5 @@
-// Two relays in one process. Each has its own outbox, which is a list in memory, and its own publisher, which prints
-// events.
+// Runs two relays in one process. Each has its own outbox, which is a list in memory, and its own publisher, which
+// prints events.
 #include <atomic>
 #include <deque>
 #include <iostream>

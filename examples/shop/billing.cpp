@@ -67,7 +67,7 @@ on conflict (customer) do update set owed = accounts.owed + excluded.owed)",
   }
 
   // Removes old ids from the inbox: with each batch while there are any, then once an hour. Only the handler in slot 0
-  // calls it, so `next` needs no lock.
+  // calls this function, so `next` needs no lock.
   static void Forget(shop::Database& database) {
     static auto next = std::chrono::steady_clock::now();
     if (std::chrono::steady_clock::now() < next) return;

@@ -16,7 +16,7 @@ struct DatabaseError : std::runtime_error {
   using runtime_error::runtime_error;
 };
 
-// One connection. Thread: one at a time.
+// A connection to a PostgreSQL database. Thread: one thread at a time.
 class Database {
  public:
   explicit Database(const std::string& dsn) : connection_(PQconnectdb(dsn.c_str())) {

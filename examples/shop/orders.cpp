@@ -1,6 +1,7 @@
 // The order service. Usage: orders DSN TOPIC COUNT. It places orders in its own database until there are COUNT orders,
 // and emits an event for each order in the same transaction. One transaction in ten is rolled back together with its
-// event, as if the customer had changed their mind. If the service is killed and started again, it continues.
+// event, as if the customer had changed their mind. If the service is killed and started again, it places the orders
+// that are still missing.
 #include <iostream>
 #include <outbox/emit/libpq.hpp>
 #include <random>

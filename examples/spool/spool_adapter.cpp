@@ -27,7 +27,7 @@ struct Spool {
   fs::path fresh, failed;
 };
 
-// The parts of a file's name. They refer to the string that was passed to the constructor.
+// The parts of a file's name. The parts refer to the string that was passed to the constructor.
 struct Name {
   explicit Name(std::string_view rest) {
     std::string_view* const parts[] = {&order, &topic, &type};
@@ -62,7 +62,7 @@ class SpoolAdapter : public StorageAdapter {
     // The map sorts the files, because the events of a key must be returned in ascending order.
     std::map<std::string, Trouble> names;
     for (const auto& file : fs::directory_iterator(spool_->fresh)) names[file.path().filename().string()];
-    std::map<std::string_view, bool> waiting;  // keys whose later events wait for a failed one
+    std::map<std::string_view, bool> waiting;  // keys whose later events wait for a failed event
     for (auto& [text, trouble] : names) {
       const Name name(text);
       trouble = Look(text);
@@ -86,8 +86,8 @@ class SpoolAdapter : public StorageAdapter {
     }
   }
 
-  // A crash in the middle of this function leaves some failures unrecorded. The events concerned are then attempted
-  // once more than is counted, but they are not lost.
+  // A crash in the middle of this function leaves some failures unrecorded. The events of these failures are then
+  // attempted once more than is counted, but they are not lost.
   void ConfirmFailed(Failures failures) override {
     for (const Failure& failure : failures) {
       if (failure.row_id.bytes() != failure.event_id) continue;

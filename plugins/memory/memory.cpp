@@ -48,9 +48,9 @@ class Adapter : public StorageAdapter,
   }
 
   // Removes each row whose row id and event id both match. A stale token does not prevent the removal, because a row
-  // that Kafka has acknowledged must be removed whoever owns its shard. A database may refuse to remove a row (a
-  // foreign key), or keep it although no error is reported (a trigger). Neither can happen in memory, so this function
-  // never throws OUTBOX_REFUSED and never fills the second argument.
+  // that Kafka has acknowledged must be removed whichever relay owns its shard. A database may refuse to remove a row
+  // (a foreign key), or keep it although no error is reported (a trigger). Neither can happen in memory, so this
+  // function never throws OUTBOX_REFUSED and never fills the second argument.
   void ConfirmEvent(ConfirmedRows rows, KeptRows&) override {
     const std::lock_guard lock(outbox_->mutex);
     for (const ConfirmedRow row : rows)
@@ -163,7 +163,7 @@ class Adapter : public StorageAdapter,
 
   // The functions of outbox.schema/1. There are no tables, so only the number of shards can be set. It may change only
   // while no relay is live: the number determines to which shard a key belongs, and two relays that know different
-  // numbers would deliver the same key at once.
+  // numbers would deliver the same key at the same time.
 
   static std::string PrintSchema(const Outbox&, const SchemaOptions&) { return "-- memory has no tables\n"; }
 
@@ -216,8 +216,8 @@ class Adapter : public StorageAdapter,
     return stats;
   }
 
-  // The functions of outbox.admin/1. Each of those that change rows passes over rows that do not exist or are in
-  // another state, and returns the number of rows that it has changed.
+  // The functions of outbox.admin/1. A function that changes rows passes over rows that do not exist or are in another
+  // state, and returns the number of rows that it has changed.
 
   void List(const Query& query, const Found& found) override {
     const std::lock_guard lock(outbox_->mutex);
@@ -313,7 +313,7 @@ class Adapter : public StorageAdapter,
 
   // The functions of outbox.testing/1. The contract tests call these functions, a relay never does.
 
-  // Removes all rows, relays and marks. The tokens of the shards stay, because they may only grow.
+  // Removes all rows, relays and marks. The tokens of the shards stay, because a token must never decrease.
   void Reset() override {
     const std::lock_guard lock(outbox_->mutex);
     outbox_->rows.clear();
@@ -324,7 +324,7 @@ class Adapter : public StorageAdapter,
     for (Shard& shard : outbox_->shards) shard = {{}, shard.token};
   }
 
-  // Ends the leases of all relays. The marks of rows end as well, and keep their tokens.
+  // Ends the leases of all relays. The marks of rows also end, but keep their tokens.
   void ExpireLeases() override {
     const std::lock_guard lock(outbox_->mutex);
     for (auto& [relay, lease_ends] : outbox_->relays) lease_ends = Clock::now();
@@ -350,12 +350,12 @@ class Adapter : public StorageAdapter,
   }
 
  private:
-  // Fences a write, and frees the rows that it is about. If shards are leased, the token of the call must be that of
+  // Fences a write to the rows `ids`, and frees these rows. If shards are leased, the token of the call must be that of
   // the shard's lease. If rows are marked, each row must be marked under the token of the call; the marks are then
   // removed.
   // REQUIRES: the caller holds outbox_->mutex.
-  // Errors: OUTBOX_LEASE_LOST if the shard is not leased, or one of the rows is not marked, under this token; nothing
-  // is changed in this case.
+  // Errors: OUTBOX_LEASE_LOST if the shard is not leased, or one of the rows is not marked, under the token of the
+  // call; no mark is removed in this case.
   void Unmark(const std::vector<RowNumber>& ids) {
     if (outbox_->reserve == Reserve::kShard) return (void)outbox_->Leased(call());
     for (const RowNumber id : ids)
@@ -382,7 +382,7 @@ class Adapter : public StorageAdapter,
     return nullptr;
   }
 
-  // Calls `use` for each row of `ids` that the table contains, and returns how often `use` returned true.
+  // Calls `use` for each entry of `table` whose id is in `ids`, and returns how often `use` returned true.
   template <class Table, class F>
   std::uint64_t Take(Table& table, RowIds ids, F use) {
     const std::lock_guard lock(outbox_->mutex);

@@ -53,7 +53,7 @@ struct Dead {
 // The lease of one shard (outbox.leases/1), and its poison mark (outbox.poison/1).
 struct Shard {
   // Id of the relay that leases the shard; empty if the shard is free. The shard is also free if that relay is not in
-  // Outbox::relays any more, or if its lease there has expired; the next assignment of shards then empties `owner`.
+  // Outbox::relays any more, or if the relay's lease has expired; the next assignment of shards then empties `owner`.
   std::string owner;
   // Number that grows with every change of the owner, so that a call with an older token can be refused.
   std::uint64_t token = 0;
@@ -110,8 +110,8 @@ class Outbox {
   std::condition_variable committed;
 
   // The rows by their ids. A row gets its id when it is committed. A database assigns the id earlier, when the row is
-  // inserted, so a row may become visible below an id that was already read (a late row). That cannot happen here, so a
-  // reading position can be trusted.
+  // inserted, so a row may become visible below an id that was already read (a late row). In this outbox no row can be
+  // late, so a reading position can be trusted.
   std::map<RowNumber, Row> rows;
   std::map<RowNumber, Failed> failed;
   std::map<RowNumber, Dead> dead;
@@ -131,10 +131,10 @@ class Outbox {
   std::map<std::string, Clock::time_point, std::less<>> relays;
   std::vector<Shard> shards{1};
 
-  // Adds a committed row under the next id.
+  // Commits a row: adds it under the next id.
   void Add(Row row) { rows.emplace(++last_id, std::move(row)); }
   // Returns true if the row `id` exists and holds the event `event_id`. After a restore a database may have assigned
-  // the id to another event, and a call that names the earlier event must not change the other one.
+  // the id to a new event, and a call that names the earlier event must not change the new one.
   [[nodiscard]] bool Has(RowNumber id, std::string_view event_id) const {
     const auto row = rows.find(id);
     return row != rows.end() && row->second.event_id == event_id;
@@ -145,40 +145,42 @@ class Outbox {
     failed.erase(id);
     marks.erase(id);
   }
-  // Returns the shard of a row, which the key determines. An event without a key has no order, so its row id determines
-  // the shard.
+  // Returns the shard of a row, which the row's key determines. An event without a key has no order, so the row id
+  // determines the shard.
   [[nodiscard]] std::uint32_t ShardOf(RowNumber id, const Row& row) const;
   [[nodiscard]] static bool IsDue(const Failed& f, Clock::time_point now) {
     return !f.blocked && !f.delivered && f.due <= now;
   }
   // Returns the number of failed attempts that is reported to a relay: at least 1 if the event has ever failed, even if
-  // an operator has reset the counter. A number above 0 means that later events of the key were passed over.
+  // an operator has reset the counter. The relay takes a number above 0 as a sign that later events of the key were
+  // passed over.
   [[nodiscard]] std::uint32_t Attempts(RowNumber id) const {
     const auto f = failed.find(id);
     return f == failed.end() ? 0 : std::max(1U, f->second.attempts);
   }
-  // Returns, for each key with a failed event, the row id of the first such event. The later events of the key are
+  // Returns, for each key with a failed event, the row id of its first failed event. The later events of the key are
   // queued behind it. Undeletable events do not count, because nothing is queued behind them. The keys of the map refer
   // to `rows`.
   [[nodiscard]] std::map<std::string_view, RowNumber> FirstFailed() const;
   // Returns the shard of the call. Errors: OUTBOX_LEASE_LOST unless the shard is leased under the token of the call.
   [[nodiscard]] Shard& Leased(const Call& call);
-  // Implements Leases::Heartbeat (outbox.leases/1): registers the relay `me` or renews its lease, assigns shards to it,
-  // and returns those that it owns.
+  // Implements Leases::Heartbeat (outbox.leases/1): registers the relay `me` or renews its lease, assigns shards to the
+  // relay, and returns the shards that the relay owns. `duration` is the duration of the lease.
   Lease Heartbeat(const std::string& me, Millis duration);
-  // Implements Leases::ReleaseShards. A shard whose token is stale is passed over.
+  // Implements Leases::ReleaseShards. A shard whose token is stale is passed over. If `deregister` is true, the relay
+  // is removed from `relays`.
   void ReleaseShards(std::string_view relay_id, std::span<const outbox_owned_shard> returned, bool deregister);
-  // Removes the relays whose leases have expired, except `but_not`. The shards of relays that are gone become free and
+  // Removes the relays whose leases have expired, except `but_not`. The shards of the removed relays become free and
   // count as lost.
   void DropExpiredRelays(std::string_view but_not);
   // Returns a random UUID, for events that are emitted without an id.
   [[nodiscard]] std::string NewEventId();
 
  private:
-  // Returns true if the lease of the relay has not expired.
+  // Returns true if `relay` is registered and its lease has not expired at `now`.
   [[nodiscard]] bool Lives(const std::string& relay, Clock::time_point now) const;
   // Assigns free shards to the relay until it owns `share` of them. If it owns more, asks it to release the surplus.
-  // Shards that it has already been asked to release do not count.
+  // Shards that the relay has already been asked to release do not count.
   void Share(const std::string& relay, std::size_t share);
 
   std::mt19937_64 random_;

@@ -25,8 +25,8 @@ RowReader::Free RowReader::Look(const ReserveRequest& request, Clock::time_point
       free.fresh.push_back(id);
       if (row.key) not_given.insert(*row.key);
     } else if (Outbox::IsDue(failed->second, now) && !(row.key && not_given.contains(*row.key))) {
-      // Read() may add a retry before new rows. A retry is therefore left out while an earlier row of its key, which
-      // has never failed, is still to be returned.
+      // Read() may add a retry before new rows. A retry is therefore left out while an earlier row of its key that has
+      // never failed is still to be returned.
       free.due.emplace_back(failed->second.due, id);
     }
   }

@@ -1,10 +1,10 @@
-// Implements ReserveNewEvents for an outbox whose rows are marked (Reserve::kRows). This is the scheme for a database
+// Implements ReserveNewEvents for an outbox whose rows are marked (Reserve::kRows). Marks are the scheme for a database
 // in which a lease of a shard is expensive. Several relays read the same rows, and every read begins at the oldest row.
 // A relay marks the rows that it reserves; a marked row belongs to that relay until the mark ends or is removed. Two
 // rules keep the order of a key across relays:
 //
-// INVARIANT: a row is not returned while an earlier row of its key is marked by another relay, or has failed and is not
-// settled.
+// INVARIANT: a row is not returned while an earlier row of its key is marked by another relay, or has failed and still
+// has to be delivered.
 // INVARIANT: a row that is marked by this relay but not outstanding, for example because an answer was lost, is
 // returned to this relay again, before later rows of its key.
 #pragma once

@@ -15,8 +15,8 @@ constexpr std::size_t kMaxRescanned = 1000;
 
 void ShardReader::Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch) {
   batch.CoveredByShard(call.token);
-  // A shard that was lost and gained again is read from its oldest row, because the relay that owned it meanwhile may
-  // have left rows below this position.
+  // A shard that was lost and gained again is read from its oldest row, because the relay that owned the shard
+  // meanwhile may have left rows below the position of this session.
   Position& position = positions_[call.shard];
   if ((request.from_oldest() && !request.rescan()) || position.token != call.token) position = {call.token};
   const auto mine = [&, first_failed = outbox_.FirstFailed()](RowNumber id, const Row& row) {
@@ -32,8 +32,8 @@ void ShardReader::Read(const Call& call, const ReserveRequest& request, BatchBui
 template <class Mine>
 void ShardReader::ReadOn(Position& position, Mine mine, const ReserveRequest& request, BatchBuilder& batch) {
   const auto now = Clock::now();
-  // Below the position, only failed events can have become due since the position passed them. These events are
-  // returned in the order of the times since which they have been due.
+  // Below the position, only failed events can have fallen due since the position passed their rows. They are returned
+  // in the order of the times since which they have been due.
   std::vector<std::pair<Clock::time_point, RowNumber>> due;
   for (const auto& [id, failed] : outbox_.failed)
     if (id <= position.id && Outbox::IsDue(failed, now) && mine(id, outbox_.rows.at(id)) && !request.is_outstanding(id))
@@ -45,7 +45,8 @@ void ShardReader::ReadOn(Position& position, Mine mine, const ReserveRequest& re
       if (!add(due[i].second)) return false;
     return true;
   };
-  // Retries get their share of the batch first, and after the new rows also the room that these leave free.
+  // Retries fill their share of the batch before the new rows are added. Then they also fill the room that the new rows
+  // leave free.
   const std::size_t share = position.shares.ForRetries(request);
   if (!retry(0, share)) return;
   for (auto at = outbox_.rows.upper_bound(position.id); at != outbox_.rows.end(); ++at) {

@@ -18,7 +18,8 @@ class ShardReader {
   void Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch);
 
  private:
-  // The position up to which a shard has been read. It only saves work, and is lost with the session.
+  // The position up to which a shard has been read. It is lost with the session, and the shard is then read from its
+  // oldest row, which only costs time.
   struct Position {
     // Token of the lease under which the shard was read.
     std::uint64_t token = 0;
@@ -26,11 +27,11 @@ class ShardReader {
     RowNumber id = 0;
     // Divides a batch between retries and new rows.
     Shares shares = {};
-    // Id of the last row that the rescan has passed, and the position at the time when the rescan began. If
-    // `rescan_end` is 0, no rescan is under way.
+    // Id of the last row that the rescan has passed, and the value of `id` when the rescan began. If `rescan_end` is 0,
+    // no rescan is under way.
     RowNumber rescanned = 0, rescan_end = 0;
   };
-  // Both templates take a predicate `mine(id, row)`. It is true if the row belongs to the shard and is not queued
+  // The predicate `mine(id, row)` of both templates returns true if the row belongs to the shard and is not queued
   // behind a failed event of its key.
   template <class Mine>
   void ReadOn(Position& position, Mine mine, const ReserveRequest& request, BatchBuilder& batch);

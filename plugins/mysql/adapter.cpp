@@ -12,15 +12,15 @@
 namespace outbox::mysql {
 namespace {
 
-// Sets @outbox_fence to 1 if the shard is leased under the token of the call, and locks the shard until the commit. All
-// statements of the transaction are sent at once, so the later statements check the variable and change nothing if it
-// is 0.
+// Sets @outbox_fence to 1 if the shard is leased under the token of the call, and locks the row of the shard until the
+// commit. All statements of the transaction are sent at once, so the later statements check the variable and change
+// nothing if it is 0.
 constexpr const char* kFence = R"(
 set @outbox_fence = (select count(*) from {shard}
   where shard = cast(:shard as signed) and token = cast(:token as signed) and owner is not null lock in share mode))";
 
-// The server evaluates the assignments in the order in which they are written. attempts comes first, because it depends
-// on the event_id that was recorded before.
+// Records failures. The server evaluates the assignments in the order in which they are written. attempts comes first,
+// because it depends on the event_id that an earlier failure has recorded.
 constexpr const char* kKeep = R"(
 insert into {retry}
   (row_id, event_id, aggregate_id, attempts, next_try, remove_at, first_failed, last_failed, reason, error)
@@ -41,8 +41,8 @@ from f straight_join {event} e force index (primary) on e.id = f.row_id and [sam
   left join {retry} r on r.row_id = e.id and r.event_id = e.event_id
 where @outbox_fence = 1)";
 
-// Builds a table of failures that a statement can join. Both servers read a list of values in half the time that they
-// need for a union of the same number of selects.
+// Builds a table of failures that a statement can join. MySQL and MariaDB read a list of values in half the time that
+// they need for a union of the same number of selects.
 class FailureList {
  public:
   explicit FailureList(bool is_mariadb) : row_(is_mariadb ? "(" : "row(") {}
@@ -162,8 +162,8 @@ std::vector<outbox::Column> Adapter::ColumnsOf(std::string_view table) {
 
 void Adapter::VerifyCapture() { sql::RequireCapture(FindCapture(client_, tables()), "MySQL"); }
 
-// Prints the schema. The script for a captured table depends on the types of that table's columns, so a connection is
-// needed.
+// Returns the schema as a script. The script for a captured table depends on the types of that table's columns, so a
+// connection is needed.
 std::string Adapter::PrintSchema(const Config& config, const SchemaOptions& options) {
   const sql::Tables& t = config.tables;
   if (!t.captured) return mysql::PrintSchema(t, options, {});

@@ -22,9 +22,9 @@ struct Config {
   // Returns the options with the current values of the secrets.
   [[nodiscard]] Options CurrentOptions() const { return {json_, secrets_}; }
   sql::Tables tables;
-  // True if there may be failed events. The flag only saves a query in the session that confirms. That session can rely
-  // on it, because the events that it confirms were read in this process, and the reader knew whether there were
-  // failures.
+  // True if the outbox may contain failed events. If the flag is false, a session that confirms saves the statement
+  // that deletes failure records. The session can rely on the flag, because the events that it confirms were read in
+  // this process, and each read updates the flag.
   std::atomic<bool> troubled = true;
 
  private:
@@ -66,7 +66,8 @@ class Adapter : public sql::Adapter {
   const Options options_;  // the options with which this session was opened
   Client client_;
   Reader reader_;
-  // The types of a captured table's columns, and the dialect that lists captured rows. Both are created on first use.
+  // The types of a captured table's columns, and the SQL dialect for lists of captured rows. Both are created on first
+  // use.
   std::optional<std::vector<MappedType>> types_;
   std::optional<sql::Dialect> listing_;
   Confirmation confirmation_;

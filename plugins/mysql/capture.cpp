@@ -16,8 +16,8 @@ namespace {
 // this mode, a value that would be truncated is an error. Zero dates and dates that do not exist are copied as text.
 constexpr std::string_view kMode = "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION";
 
-// Condition that compares names exactly: some catalogues ignore case when they compare names, although the server
-// distinguishes tables by the case of their names.
+// Condition that compares table names exactly: some tables of the catalogue ignore case when they compare names,
+// although the server distinguishes tables by the case of their names.
 constexpr const char* kExact =
     " and (@@global.lower_case_table_names > 0 or cast(table_name as binary) in (cast([source] as binary),"
     " cast([event] as binary)))";
@@ -103,8 +103,8 @@ constexpr std::array kKinds{
     Kind{"inet6", OUTBOX_COLUMN_TEXT, "[c]"},
 };
 
-// Returns the comment of a copy. The comment describes the captured column, for times at which the captured table
-// cannot be seen.
+// Returns the comment of a copy. The comment describes the captured column, for use while the captured table cannot be
+// seen.
 std::string Comment(const SourceLook::Column& column) {
   const bool plain = column.type.size() < 100 && column.type.find_first_of("'\\") == std::string::npos;
   return "copy of " + column.data_type + " " + (column.nullable ? "null" : "filled") + " " +
@@ -112,8 +112,8 @@ std::string Comment(const SourceLook::Column& column) {
          (plain ? column.type : column.data_type);
 }
 
-// Returns how a column is copied. If its type is not in kKinds, such as a blob, a geometry or a vector, the bytes that
-// the server stores are copied.
+// Returns how a column is copied; `quoted` is its name in quotes. For a type that is not in kKinds, such as a blob, a
+// geometry or a vector, the bytes that the server stores are copied.
 MappedType TypeOf(const SourceLook::Column& column, const std::string& quoted) {
   MappedType type;
   type.found = true;
@@ -180,7 +180,7 @@ const SourceLook::Column* Find(const std::vector<SourceLook::Column>& columns, c
   return found == columns.end() ? nullptr : &*found;
 }
 
-// The payload column of the outbox holds bytes, except for texts that cannot always be converted.
+// Returns the type of the outbox's payload column: bytes, except for text that cannot always be converted to UTF-8.
 std::string PayloadType(const MappedType& type) { return type.copy == "longtext" ? "longblob" : type.copy; }
 
 std::string Commented(const std::string& type, const MappedType& of) { return type + " comment '" + of.comment + "'"; }
@@ -200,7 +200,8 @@ std::string Body(const sql::Tables& t, const std::vector<MappedType>& types) {
   const MappedType *key = type(OUTBOX_ROLE_KEY), *partition = type(OUTBOX_ROLE_PARTITION);
   std::string order = key != nullptr ? key->key : "null";
   if (partition != nullptr) order = "coalesce(" + partition->key + ", " + order + ")";
-  // The mark is part of an expression and not of a comment, because clients may remove comments.
+  // The mark of the mapping (Source::Mark) is part of an expression and not of a comment, because clients may remove
+  // comments.
   std::string columns = "topic, event_type, aggregate_id, payload",
               values = "left('" + source.Mark() + "', 0), '', " + order + ", " + type(OUTBOX_ROLE_PAYLOAD)->payload;
   std::vector<std::string> done;
@@ -214,7 +215,7 @@ std::string Body(const sql::Tables& t, const std::vector<MappedType>& types) {
   return "insert into " + t.event + " (" + columns + ") values (" + values + ")";
 }
 
-// Adds a finding for each column whose copy does not have the type that the captured table needs now.
+// Adds a finding for each mapped column whose copy does not have the type that the captured column needs now.
 void FindWrongTypes(const sql::Tables& t, const SourceLook& look, const std::vector<MappedType>& types,
                     std::vector<Finding>& findings) {
   for (std::size_t i = 0; i < types.size(); ++i) {
@@ -433,8 +434,8 @@ std::string CreateTrigger(const sql::Tables& t, const std::vector<MappedType>& t
 }
 
 std::string ReplaceTrigger(const sql::Tables& t, const SourceLook& look, const std::vector<MappedType>& types) {
-  // The trigger may be on a table that was renamed after the trigger was created. A lock by the captured table's name
-  // does not lock the renamed table, so the trigger is dropped there before the captured table is locked.
+  // The trigger may be on a table that was renamed after the trigger was created. A lock of the captured table does not
+  // lock the renamed table, so the trigger is dropped from the renamed table before the captured table is locked.
   const bool elsewhere = look.trigger && !sql::SameName(look.trigger->table, t.captured->table, false);
   return In(t, (elsewhere ? "drop trigger if exists [trigger];\n" : "") +
                    std::string("lock tables {source} write;\ndrop trigger if exists [trigger];\n")) +
@@ -448,7 +449,7 @@ bool IsRight(const Client& client, const sql::Tables& t, const SourceLook& look,
   // If the statement that created the trigger was sent together with others, MySQL has kept the semicolon at its end.
   const std::string statement = is.statement.substr(0, is.statement.find_last_not_of("; \n") + 1),
                     body = Body(t, types);
-  // MySQL shows names that contain backquotes incorrectly. In that case only the mark is compared.
+  // MySQL shows names that contain backquotes incorrectly. If there is such a name, only the mark is compared.
   const bool same = statement == body || (body.find("``") != std::string::npos &&
                                           statement.find("'" + t.captured->Mark() + "'") != std::string::npos);
   return sql::SameName(is.table, t.captured->table, client.server().ignores_case) && same && is.sql_mode == kMode &&
@@ -462,7 +463,8 @@ std::string EndCaptureSql(const sql::Tables& t) {
 std::vector<Finding> FindCapture(Client& client, const sql::Tables& t) {
   try {
     const SourceLook look = LookAtSource(client, t);
-    // This user sees less than the procedure would show, so a trigger that seems to be missing may exist.
+    // The relay's user sees less in the catalogue than the procedure would return, so a trigger that seems to be
+    // missing may exist.
     if (look.unavailable && !look.trigger) return {Unseen(t, look)};
     std::vector<Finding> findings = sql::FindingsOf(t, StateOf(client, t, look), /*ignore_case=*/true);
     if (look.unavailable && static_cast<unsigned>(look.unavailable->native_code) == kNoProcedure) {

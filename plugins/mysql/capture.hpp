@@ -1,8 +1,8 @@
 // Captures a table of the application: a trigger copies each inserted row into an outbox of the relay's own.
 //
-// Copies are texts or bytes. The type of a copy holds every value that the captured column can hold, even after that
-// column was made wider: an insert of the application must neither fail nor be truncated because of the contents of a
-// row. Times become text in UTC.
+// A captured column is copied as text or bytes. The type of the copy holds every value that the captured column can
+// hold, even if the captured column was made wider after the copy was created: an insert of the application must
+// neither fail nor be truncated because of the contents of a row. Times become text in UTC.
 #pragma once
 
 #include <optional>
@@ -21,7 +21,7 @@ namespace outbox::mysql {
 
 // The captured table, its columns and the trigger, as the catalogue describes them. The relay's user may lack the
 // privilege to see them. Two procedures therefore run with the privileges of the user who ran `migrate`: one returns
-// this information, and the other tries whether its owner may insert copies.
+// this description, and the other checks whether that user can insert into the outbox.
 struct SourceLook {
   struct Column {
     std::string name, data_type, type, character_set;
@@ -39,18 +39,18 @@ struct SourceLook {
   std::optional<Trigger> trigger;
   // The owner of the procedures.
   std::string owner;
-  // The error, if the procedure that returns this information could not be called. The members above then describe only
-  // what the relay's user can see. `why` is the reason in the server's words.
+  // Set if the procedure that returns the description could not be called. The members above then contain only objects
+  // that the relay's user can see. `why` is the server's error message.
   std::optional<Error> unavailable;
   std::string why;
 };
-// Returns the answer of the procedure or, if the procedure cannot be called, the result of LookDirectly(). Errors:
-// throws OUTBOX_BAD_CONFIG if the owner of the procedure does not exist.
+// Returns the description from the procedure or, if the procedure cannot be called, the result of LookDirectly().
+// Errors: throws OUTBOX_BAD_CONFIG if the user who owns the procedure does not exist.
 [[nodiscard]] SourceLook LookAtSource(Client& client, const sql::Tables& tables);
-// Returns what the relay's user can see in the catalogue without the procedure.
+// Returns the description that the relay's user can read from the catalogue without the procedure.
 [[nodiscard]] SourceLook LookDirectly(Client& client, const sql::Tables& tables);
 
-// The way in which a mapped column is copied.
+// Describes how a mapped column is copied.
 struct MappedType {
   // True if the type is known, because the column was found in the captured table, or its copy in the outbox.
   bool found = false;
@@ -59,27 +59,27 @@ struct MappedType {
   std::int32_t kind = OUTBOX_COLUMN_OTHER;
   bool nullable = true;
   std::int32_t scale = -1;
-  // SQL expressions of the trigger: the copy, and the column as a key and as a payload.
+  // SQL expressions in the trigger: for the copy of the column, for the event's key, and for the event's payload.
   std::string value, key, payload;
 };
-// Returns one entry for each mapped column. The types are those of the captured table or, if this user cannot see that
-// table, those that are known from the copies.
+// Returns one entry for each mapped column. The types come from the captured table or, if the relay's user cannot see
+// the captured table, from the columns that hold the copies.
 [[nodiscard]] std::vector<MappedType> TypesOf(const sql::Tables& tables, const SourceLook& look);
-// Returns the entries of TypesOf() for a table that must exist. Errors: throws OUTBOX_BAD_CONFIG if the table does not
-// exist, cannot be seen by this user, is a view, or lacks a column.
+// Returns the entries of TypesOf() for a table that must exist. Errors: throws OUTBOX_BAD_CONFIG if the captured table
+// does not exist, cannot be seen by the relay's user, is a view, or lacks a column.
 [[nodiscard]] std::vector<MappedType> RequireTypes(const sql::Tables& tables, const SourceLook& look);
 
 // Returns the SQL expressions that read the copies from the outbox with the alias e, one for each mapped column; "null"
 // for the payload.
 [[nodiscard]] std::vector<std::string> ReadColumns(const sql::Tables& tables, const std::vector<MappedType>& types);
-// Converts a value, which one of the expressions of ReadColumns() has returned, to the form of outbox_event.columns.
+// Converts a value that an expression of ReadColumns() has returned to the form of outbox_event.columns.
 [[nodiscard]] std::string Written(const MappedType& type, const std::string& value);
 
-// Changes the types of the outbox's columns to those that captured rows need, and adds the copies to the outbox and to
-// the dead letters.
+// Changes in `wanted` the types of the outbox's columns to the types that captured rows need, and adds the copies to
+// the outbox and to the dead letters.
 void AddCaptured(std::vector<sql::Table>& wanted, const sql::Tables& tables, const std::vector<MappedType>& types);
 
-// Returns a text as an SQL literal whose meaning depends on no setting of the session.
+// Returns `text` as an SQL literal whose meaning depends on no setting of the session.
 [[nodiscard]] std::string Quoted(const std::string& text);
 
 // A procedure, with the SQL that creates it.
@@ -87,21 +87,21 @@ struct Procedure {
   std::string name, create;
 };
 [[nodiscard]] std::vector<Procedure> Procedures(const sql::Tables& tables);
-// CreateTrigger() and ReplaceTrigger() return statements without a semicolon at the end. While a trigger is replaced
-// the captured table is locked, so that no row is inserted without a trigger.
+// CreateTrigger() and ReplaceTrigger() return statements without a semicolon at the end. While a trigger is replaced,
+// the captured table is locked, so no row is inserted while the trigger is missing.
 [[nodiscard]] std::string CreateTrigger(const sql::Tables& tables, const std::vector<MappedType>& types);
 [[nodiscard]] std::string ReplaceTrigger(const sql::Tables& tables, const SourceLook& look,
                                          const std::vector<MappedType>& types);
-// Returns true if the trigger that was found is the one that CreateTrigger() would create.
+// Returns true if the trigger in `look` is the one that CreateTrigger() would create.
 [[nodiscard]] bool IsRight(const Client& client, const sql::Tables& tables, const SourceLook& look,
                            const std::vector<MappedType>& types);
-// Returns the statements that end the capture. The relay's own tables stay.
+// Returns statements that drop the trigger and its procedures, which ends the capture. The relay's own tables stay.
 [[nodiscard]] std::string EndCaptureSql(const sql::Tables& tables);
 
 // Returns the findings about the captured table and its trigger.
 [[nodiscard]] std::vector<Finding> FindCapture(Client& client, const sql::Tables& tables);
-// Checks that the owner of the procedures exists and may insert copies. Returns no finding if this user cannot call the
-// procedure that tries it.
+// Checks that the user who owns the procedures exists and can insert into the outbox. Returns no finding if the relay's
+// user cannot call the procedure that tries an insert.
 [[nodiscard]] std::vector<Finding> FindOwnerRights(Client& client, const sql::Tables& tables);
 
 }  // namespace outbox::mysql

@@ -104,8 +104,8 @@ class Check final : public sql::Check {
     return findings;
   }
 
-  // Returns true if the table does not exist. A table that this user lacks the privilege to read is not missing;
-  // Grants() reports it.
+  // Returns true if the table does not exist. A table that the relay's user lacks the privilege to read is not missing;
+  // Grants() reports the privilege.
   bool IsMissing(const sql::Table& table) override {
     try {
       (void)db_.Run({"select 1 from " + t_.Quote(table.name) + " limit 0", {}});
@@ -132,8 +132,8 @@ class Check final : public sql::Check {
     return "alter table " + t_.Quote(table.name) + " modify column " + column.name + " " + column.type + ";";
   }
 
-  // Returns SQL that adds a new column id. The present column id is renamed to event_id if the table has no such column
-  // and the type fits.
+  // Returns SQL that adds a new column id and renames the present one: to event_id if the table has no column event_id
+  // and the type fits, otherwise to old_id. Adds the name event_id to `fixed` if the SQL creates this column.
   std::string FixId(const sql::FoundTable& found, std::set<std::string>& fixed) override {
     const std::string& type = found.columns.at("id");
     const bool renamed = !found.columns.contains("event_id") && (type == "char" || type == "varchar" || type == "uuid");
@@ -141,7 +141,7 @@ class Check final : public sql::Check {
     return FixWrongId(db_, t_, type, renamed);
   }
 
-  // Checks that ids rise and are the primary key, because the relay finds rows by their ids.
+  // Checks that column id is auto_increment and the primary key, because the relay finds and orders rows by their ids.
   void Ids(const sql::FoundTable&) override {
     const std::string name = t_.Shown(t_.event_name);
     const sql::Row id =
@@ -158,8 +158,9 @@ class Check final : public sql::Check {
   }
 
   // Reports missing privileges. Privileges may also come from roles, and no catalogue lists all of them together, so
-  // each privilege is tried with a statement that affects no row. The error of a read-only server ends this check,
-  // because it says nothing about privileges: the server is read-only for a time, after which the relay continues.
+  // each privilege is tried with a statement that affects no row. If the server is read-only, its error ends this
+  // check, because the error shows nothing about privileges, and the relay continues when the server can be written
+  // again.
   void Grants() override {
     FindMissingRights("user " + user_, user_, [&](const std::string& table, const std::string& right) {
       const auto wanted =
@@ -181,7 +182,7 @@ class Check final : public sql::Check {
       if (IsDenied(error.native_code)) return false;
       if (error.code == OUTBOX_UNAVAILABLE || error.code == OUTBOX_TIMEOUT || error.code == OUTBOX_CANCELLED) throw;
       // The server checks privileges first, so any other error, such as one about a generated column, shows that the
-      // user has them.
+      // user has the privilege.
       return true;
     }
   }

@@ -15,8 +15,8 @@ namespace outbox::mysql {
 namespace {
 
 constexpr int kTriesOnConflict = 5;
-// Number of bytes of unwanted rows that are skipped before the connection is given up instead. A new connection costs a
-// few milliseconds.
+// Maximum number of bytes of unwanted rows that a read skips. If there are more bytes, the read gives up the
+// connection, because a new connection costs only a few milliseconds.
 constexpr std::size_t kPassOver = std::size_t{4} << 20;
 
 void Copy(MYSQL_RES* result, sql::Rows& rows) {
@@ -88,9 +88,9 @@ void Client::Cancel() noexcept {
   if (socket_ >= 0) shutdown(socket_, SHUT_RDWR);
 }
 
-// Sets the server's time limits a little below the limit of the call, so that the server ends a statement which takes
-// too long, and the connection survives. Waits for locks are limited in whole seconds. For a statement that writes,
-// MySQL has no other time limit.
+// Sets the server's time limits a little below the limit of the call. The server then ends a statement that takes too
+// long, and the connection survives. Waits for locks are limited in whole seconds. For a statement that writes, MySQL
+// has no time limit except the one for locks.
 void Client::LimitOnServer() {
   const Millis limit = std::max(Millis(1), timeout_ * 9 / 10);
   const auto lock_limit =
@@ -122,7 +122,7 @@ std::string Client::Filled(const sql::Statement& statement) const {
   auto value = statement.values.begin();
   for (std::size_t i = 0; i < statement.sql.size(); ++i) {
     const char c = statement.sql[i];
-    // Names and texts in quotes may contain colons, which begin no parameter.
+    // Names and texts in quotes are copied unchanged, because a colon in quotes does not begin a parameter.
     if (c == '`' || c == '\'') {
       const auto end = std::min(statement.sql.find(c, i + 1), statement.sql.size() - 1);
       text.append(statement.sql, i, end - i + 1);
@@ -154,7 +154,7 @@ void Client::AwaitAnswer() {
     }
     pollfd polled{socket_, POLLIN, 0};
     const int ready = poll(&polled, 1, static_cast<int>(std::min<long long>(left + 1, 60'000)));
-    // After a cancel or an error, the library's next call reports what is wrong.
+    // After a cancel or an error, the next call of the client library reports the cause.
     if (cancelled_ || ready > 0 || (ready < 0 && errno != EINTR)) return;
   }
 }
@@ -162,8 +162,9 @@ void Client::AwaitAnswer() {
 bool Client::TakeAll(std::vector<sql::Rows>& answers) {
   for (;;) {
     const ResultPtr result(mysql_store_result(native_));
-    // If the connection is lost between rows, the library returns no result, as for a statement without rows. If it is
-    // lost between descriptions of columns, the library reports below that this was the last answer.
+    // If the connection is lost between rows, the client library returns no result, as for a statement without rows. If
+    // the connection is lost between descriptions of columns, mysql_next_result() below reports that this was the last
+    // answer.
     if (!result && (mysql_errno(native_) != 0 || mysql_field_count(native_) != 0)) return false;
     sql::Rows& rows = answers.emplace_back();
     changed_ = mysql_affected_rows(native_);
@@ -227,7 +228,7 @@ std::vector<sql::Rows> Client::RunTogether(const std::vector<sql::Statement>& st
   return answers;
 }
 
-// Gives up the connection. The server notices that it is closed when it continues to send.
+// Gives up the connection. The server notices that the connection is closed when it continues to send rows.
 void Client::GiveUp() noexcept {
   gone_ = given_up_ = true;
   const std::lock_guard lock(mutex_);

@@ -1,9 +1,9 @@
 // Uses the client library on the connection that SOCI owns, with waits that are limited in time and can be cancelled.
 //
-// SOCI waits for a whole answer and keeps all of it. But a statement of the relay must end when its time limit has
-// passed, and a read of large rows must not keep them in memory twice. Values become literals in the text of a
-// statement, as in SOCI, because parameters of the protocol would cost a second round trip for lists of ids, which
-// differ each time.
+// SOCI waits for the complete answer and keeps all of it in memory. But a statement of the relay must end when its time
+// limit has passed, and a read of large rows must not hold the rows in memory twice. Values become literals in the text
+// of a statement, as in SOCI. Parameters of the protocol would cost a second round trip for lists of ids, because each
+// statement has a different list.
 #pragma once
 
 #include <mysql.h>
@@ -53,41 +53,42 @@ class Client : public sql::Session {
   Client(Connected connected, const sql::Tables& tables);
   ~Client() override;
 
-  // Begins a call of the relay, and sets its deadline. Errors: throws OUTBOX_UNAVAILABLE if the connection is lost.
+  // Begins a call of the relay that must end within `timeout`. Errors: throws OUTBOX_UNAVAILABLE if the connection is
+  // lost.
   void Begin(Millis timeout);
-  // Limits, from this call on, the time for which a statement waits for one lock. The server counts whole seconds.
+  // Sets the maximum time for which each later statement waits for one lock. The server counts whole seconds.
   void LimitLocks(std::chrono::seconds limit);
-  // Replaces the connection, which was given up, with a new one.
+  // Continues with the new connection `connected`, after the previous one was given up.
   void Adopt(Connected connected);
-  // Ends the call that is under way. Thread: any.
+  // Cancels the call that is under way. Thread: any.
   void Cancel() noexcept;
-  // Returns true if this side has given up the connection. The relay then continues with this session and another
-  // connection.
+  // Returns true if the relay itself has closed the connection, because a read left too many bytes unread, or because
+  // the call was cancelled. The relay then continues with this session and another connection.
   [[nodiscard]] bool given_up() const { return given_up_ || cancelled_; }
   [[nodiscard]] bool PastHalf() const override { return Clock::now() > half_; }
   [[nodiscard]] bool InTransaction() const override { return (native_->server_status & SERVER_STATUS_IN_TRANS) != 0; }
   [[nodiscard]] const Server& server() const { return server_; }
-  // the server's last error message, without values
+  // Returns the server's last error message, without the values that it quotes.
   [[nodiscard]] const std::string& failure() const { return failure_; }
 
   [[nodiscard]] std::string Literal(const Bytes& text) const;
-  [[nodiscard]] std::string Binary(const Bytes& bytes) const;  // a literal for any bytes
+  [[nodiscard]] std::string Binary(const Bytes& bytes) const;  // returns a literal for any bytes
 
-  // Passes the rows of the answer to `take`, one at a time, until `take` returns false. The rows after that one are
-  // skipped or, if they are many bytes, the connection is given up.
+  // Runs a query and passes the rows of the answer to `take`, one at a time, until `take` returns false. The remaining
+  // rows are skipped or, if they are many bytes, the connection is given up.
   void Read(const std::string& sql, const std::function<bool(const Fetched&)>& take);
-  // Makes a dirty read, which also returns what other transactions have written and not committed. Returns the numbers
-  // of the only column, in ascending order.
+  // Runs a query as a dirty read, which also returns rows that other transactions have written and not committed.
+  // Returns the numbers in the query's only column, in ascending order.
   std::vector<long long> ReadDirty(const std::string& sql);
-  // Executes a statement and returns the number of rows that it has changed. Outside of a transaction, the statement is
-  // repeated after a conflict with another transaction, but not after a lock wait timeout.
+  // Executes a statement and returns the number of rows that the statement has changed. Outside of a transaction, the
+  // statement is repeated after a conflict with another transaction, but not after a lock wait timeout.
   std::uint64_t Execute(const std::string& sql);
   void Script(const std::string& sql) override { (void)Execute(sql); }
 
   sql::Rows Run(const sql::Statement& statement) override;
-  // Sends all statements at once, so that a relay which is stopped in the middle leaves no open transaction with its
-  // locks. Any error undoes all statements, even a lock wait timeout, for which the server itself undoes only one
-  // statement.
+  // Runs the statements in one transaction and sends all of them at once, so a relay that is stopped at any moment
+  // leaves no open transaction with its locks. Any error undoes all statements, even a lock wait timeout, for which the
+  // server itself undoes only one statement.
   std::vector<sql::Rows> RunTogether(const std::vector<sql::Statement>& statements) override;
 
  private:
@@ -103,11 +104,12 @@ class Client : public sql::Session {
   // Sends one or several statements and waits for the beginning of the answer. Returns false after an error, which
   // Failure() explains.
   [[nodiscard]] bool Ask(const std::string& sql);
-  // Reads the answer to its end. Returns false after an error, which Failure() explains.
+  // Reads the answer to its end, and adds the rows of each statement to `answers`. Returns false after an error, which
+  // Failure() explains.
   [[nodiscard]] bool TakeAll(std::vector<sql::Rows>& answers);
-  // Executes statements and returns their answers. `alone` is true if they are not part of a transaction that was open
-  // before. After an error, a transaction that they have begun themselves is then rolled back, and after a conflict,
-  // but not after a lock wait timeout, they are repeated.
+  // Executes statements and returns their answers. `alone` is true if no transaction was open before the statements. If
+  // `alone` is true, an error rolls back a transaction that the statements have begun, and the statements are repeated
+  // after a conflict, but not after a lock wait timeout.
   std::vector<sql::Rows> Complete(const std::string& sql, bool alone);
   void AwaitAnswer();
   void GiveUp() noexcept;
@@ -119,7 +121,8 @@ class Client : public sql::Session {
   std::unique_ptr<soci::session> session_;
   MYSQL* native_ = nullptr;
   std::mutex mutex_;  // guards socket_, which Cancel uses from any thread
-  // A second descriptor of the connection, because the library may close its own after any error.
+  // A duplicate of the connection's descriptor, because the client library may close its own descriptor after any
+  // error.
   int socket_ = -1;
   std::atomic<bool> cancelled_ = false;
   bool gone_ = false, given_up_ = false;

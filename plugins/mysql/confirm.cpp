@@ -12,7 +12,7 @@ namespace {
 // Time for which a delete waits for a row that another transaction has locked. After this time, the other rows of the
 // same confirm are deleted without the locked one.
 constexpr std::chrono::seconds kLockWait{2};
-// Number of ids in `locked_` above which all of them are forgotten.
+// Maximum number of ids in `locked_`. When it is exceeded, all ids are removed.
 constexpr std::size_t kMaxLocked = 10'000;
 
 }  // namespace
@@ -74,7 +74,7 @@ Confirmation::Kept Confirmation::DeleteUnlocked(Rows rows, For what) {
   if (rows.size() == 1) locked_.erase(rows.front().id);
   if (!gone.empty() && what == For::kConfirm && troubled_)
     client_.Execute(DeleteRows(tables_.retry, "row_id", gone, is_mariadb));
-  // If all rows were deleted, a row that exists now was put back by somebody.
+  // If the server has reported all rows as deleted, a row that exists now was inserted again by somebody.
   if (all_deleted || gone.size() == rows.size()) return still_there;
   // The message cannot name the transaction that holds the lock, because an ordinary user lacks the privilege to find
   // it.

@@ -10,22 +10,25 @@
 
 namespace outbox::mysql {
 
-// The DELETE statements of a session. Owned by the adapter. Thread: the thread of the session.
+// Runs the DELETE statements of one session. The adapter owns the object. Thread: the thread of the session.
 class Confirmation : public sql::Confirmation {
  public:
-  // `troubled` is true if there may be failed events. REQUIRES: all arguments outlive this object.
+  // `troubled` is true while the outbox may contain failed events. REQUIRES: all arguments outlive this object.
   Confirmation(Client& client, const sql::Tables& tables, const std::atomic<bool>& troubled);
 
  private:
   Kept Delete(Rows rows, For what) override;
   void Forget(Rows rows) override;
-  // Deletes one portion of the rows. REQUIRES: there are at most kIdsPerDelete rows.
+  // Deletes one portion of the rows of a call, and returns for each row 1 if it still exists, otherwise 0. `what` is
+  // the purpose of the call. REQUIRES: `rows` has at most kIdsPerDelete elements.
   [[nodiscard]] Kept DeleteSome(Rows rows, For what);
-  // Deletes the rows of a confirm and waits for their locks. Returns the number of rows that were deleted.
+  // Deletes the rows of a confirm, and waits for rows that other transactions have locked. Returns the number of
+  // deleted rows.
   [[nodiscard]] std::uint64_t DeleteAll(Rows rows);
-  // Deletes the rows that no other transaction has locked. Errors: throws OUTBOX_REFUSED if one of them is locked.
+  // Deletes the elements of `rows` that no other transaction has locked, and returns for each row 1 if it still exists,
+  // otherwise 0. Errors: throws OUTBOX_REFUSED if a row remains because another transaction has locked it.
   [[nodiscard]] Kept DeleteUnlocked(Rows rows, For what);
-  // Returns which of the rows are still there.
+  // Returns for each row 1 if it still exists, otherwise 0.
   [[nodiscard]] Kept LookFor(Rows rows);
 
   Client& client_;

@@ -12,11 +12,11 @@
 namespace outbox::mysql {
 namespace {
 
-// The settings of a session. At REPEATABLE READ, the servers' default, an INSERT of the application would wait for the
-// gaps that a DELETE of the relay locks. Times are read as UTC, whatever the server's time zone is. The rollback comes
-// first, because the server's init_connect has run before and may have begun a transaction. The sql_mode omits the
-// modes that would change the meaning of the relay's literals (ANSI_QUOTES, NO_BACKSLASH_ESCAPES), and refuses values
-// that do not fit instead of truncating them.
+// The statements that set up a session. At REPEATABLE READ, the servers' default, an INSERT of the application would
+// wait for the gaps that a DELETE of the relay locks. Times are read as UTC, whatever the server's time zone is. The
+// rollback comes first, because the server's init_connect has run before and may have begun a transaction. The sql_mode
+// omits the modes that would change the meaning of the relay's literals (ANSI_QUOTES, NO_BACKSLASH_ESCAPES), and
+// refuses values that do not fit instead of truncating them.
 constexpr const char* kSettings[] = {
     "rollback",
     "set session transaction isolation level read committed",
@@ -25,7 +25,7 @@ constexpr const char* kSettings[] = {
     " session time_zone = '+00:00',"
     " session sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
 };
-// Without this setting, MariaDB would turn a long list of ids into a temporary table.
+// Keeps MariaDB from converting a long list of ids in a condition into a temporary table.
 constexpr const char* kMariadbSettings = "set session in_predicate_conversion_threshold = 0";
 constexpr const char* kCheck =
     "select @@session.[isolation], @@global.max_allowed_packet, @@global.lower_case_table_names";
@@ -55,12 +55,12 @@ Connected Connect(const Options& options, Millis timeout) {
   Connected got;
   const auto seconds = std::max<std::int64_t>(1, (timeout.count() + 999) / 1000);
   try {
-    // SOCI is given the factory object and never a backend's name: for a name, SOCI would search for a library, even in
-    // the working directory.
+    // SOCI receives the factory object and not the name of a backend. For a name, SOCI would search for a shared
+    // library, even in the working directory.
     got.session = std::make_unique<soci::session>(soci::mysql, options.ForSoci(static_cast<unsigned>(seconds)));
     got.native = static_cast<soci::mysql_session_backend*>(got.session->get_backend())->conn_;
-    // If the server does not support TLS, the library continues in plain text, unless it also has to verify the
-    // certificate.
+    // If the server does not support TLS, the client library continues in plain text, unless the options also require
+    // it to verify the certificate.
     if (options.tls != Tls::kOff && mysql_get_ssl_cipher(got.native) == nullptr)
       throw Error(OUTBOX_BAD_CONFIG,
                   "MySQL: the server does not support TLS; set up TLS on the server, or set 'tls' to off");
@@ -69,8 +69,8 @@ Connected Connect(const Options& options, Millis timeout) {
     got.server.is_mariadb = got.server.shown.find("MariaDB") != std::string::npos;
     got.server.version = ParseVersion(got.server.shown);
     for (const char* sql : kSettings) *got.session << sql;
-    // The character set was requested when the connection was opened, but the server may have ignored that, or its
-    // init_connect may have changed the character set.
+    // The character set was requested when the connection was opened, but the server may have ignored the request, or
+    // its init_connect may have changed the character set.
     if (mysql_set_character_set(got.native, "utf8mb4") != 0)
       throw ExplainConnect(TablesOf(options), mysql_errno(got.native), mysql_error(got.native));
     if (got.server.is_mariadb) *got.session << kMariadbSettings;
@@ -87,8 +87,7 @@ Connected Connect(const Options& options, Millis timeout) {
   } catch (const soci::soci_error& error) {
     throw Error(OUTBOX_INTERNAL, "SOCI: " + error.get_error_message());
   }
-  // Several statements are sent in one message, so that a relay which is stopped in the middle leaves no open
-  // transaction.
+  // Several statements are sent in one message, so a relay that is stopped at any moment leaves no open transaction.
   if (mysql_set_server_option(got.native, MYSQL_OPTION_MULTI_STATEMENTS_ON) != 0)
     throw Error(OUTBOX_UNAVAILABLE, std::string("MySQL: ") + mysql_error(got.native));
   return got;

@@ -1,4 +1,4 @@
-// Opens a connection through SOCI and sets it up as the relay needs it.
+// Opens a connection through SOCI and makes the settings that the relay needs.
 #pragma once
 
 #include <memory>

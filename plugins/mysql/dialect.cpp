@@ -3,14 +3,16 @@
 namespace outbox::mysql {
 namespace {
 
-// The dead letters are locked first. If two calls name the same dead letters, the second call finds none.
+// Locks the dead letters before they are requeued or discarded. If two calls name the same dead letters, the second
+// call finds none.
 constexpr const char* kLockDead = "select row_id from {dead} where row_id in ([ids]) order by row_id for update";
 constexpr const char* kRequeue = R"(
 insert into {event} (event_id, topic, aggregate_id, event_type, payload, headers{copies})
 select event_id, topic, aggregate_id, event_type, [payload], headers{copies} from {dead} where row_id in ([ids]) order by row_id)";
 constexpr const char* kDropDead = "delete from {dead} where row_id in ([ids])";
 
-// The join goes from the failures to the outbox, row by row, for the reason that is given at JoinedByRow.
+// Deletes blocked events. The join goes from the failures to the outbox, row by row, for the reason that JoinedByRow()
+// gives.
 constexpr const char* kDropBlocked = R"(
 delete r, e from {retry} r straight_join {event} e force index (primary) on e.id = r.row_id and e.event_id = r.event_id
 where r.row_id in ([ids]) and r.next_try is null and r.remove_at is null)";
@@ -18,8 +20,7 @@ constexpr const char* kRetryNow = R"(
 update {retry} r straight_join {event} e force index (primary) on e.id = r.row_id and e.event_id = r.event_id
 set r.next_try = sysdate(6), r.attempts = 1 where r.row_id in ([ids]) and r.remove_at is null)";
 
-// These queries return the number of rows that the previous statement has changed in one table, or in each of two
-// tables.
+// Queries for the number of rows that the previous statement has changed in one table, or in each of two tables.
 constexpr const char* kChanged = "select row_count()";
 constexpr const char* kChangedInBoth = "select row_count() div 2";
 

@@ -1,4 +1,4 @@
-// The SQL fragments for MySQL and MariaDB.
+// Provides the SQL fragments in which MySQL and MariaDB differ from other databases.
 #pragma once
 
 #include "sql/dialect.hpp"

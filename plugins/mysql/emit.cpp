@@ -8,7 +8,7 @@ namespace outbox::mysql {
 namespace {
 
 constexpr std::size_t kBytesPerInsert = std::size_t{1} << 20;
-constexpr std::size_t kHead = 512;  // maximum size of the statement without the rows, in bytes
+constexpr std::size_t kHead = 512;  // maximum size of the INSERT statement without its rows, in bytes
 
 }  // namespace
 

@@ -24,8 +24,9 @@ constexpr const char* kWhatLasts =
 
 }  // namespace
 
-// Replaces the part of the message from the first quotation mark to the last one before the description of the problem,
-// because some messages quote the value that did not fit, or the statement with all its values.
+// Returns the message with "..." in place of the quoted value, because some messages quote the value that did not fit,
+// or the statement with all its values. The replaced part reaches from the first quotation mark to the last one before
+// the description of the problem.
 std::string Redacted(unsigned number, const std::string& message) {
   if (!IsOneOf(number, {1062, 1064, 1264, 1292, 1366})) return message;
   const auto first = message.find('\'');
@@ -34,25 +35,25 @@ std::string Redacted(unsigned number, const std::string& message) {
   return message.substr(0, first) + "..." + message.substr(last + 1);
 }
 
-// The numbers mean: deadlock, lock wait timeout, a record that has changed since the last read, XA deadlock, a table
-// definition that has changed.
+// The error numbers mean: deadlock, lock wait timeout, a record that has changed since the last read, XA deadlock, a
+// table definition that has changed.
 bool IsConflict(unsigned number) { return IsOneOf(number, {1213, 1205, 1020, 1614, 1412}); }
 
-// The numbers are all those of the client library, and those of the server that mean: shutdown, aborted connection, bad
-// handshake, a packet that did not arrive completely, killed connection, read and write errors, disconnected by the
-// server.
+// The numbers are all error numbers of the client library, and the error numbers of the server that mean: shutdown,
+// aborted connection, bad handshake, a packet that did not arrive completely, killed connection, read and write errors,
+// disconnected by the server.
 bool IsLost(unsigned number) {
   return (number >= 2000 && number < 3000) ||
          IsOneOf(number, {1053, 1152, 1153, 1154, 1156, 1157, 1158, 1159, 1160, 1161, 1184, 1927, 4031});
 }
 
-// The numbers mean that a privilege for this database, table, column, statement or procedure is missing.
+// The error numbers mean that a privilege for this database, table, column, statement or procedure is missing.
 bool IsDenied(unsigned number) { return IsOneOf(number, {1044, 1142, 1143, 1227, 1370}); }
 
-// The listed numbers say nothing about the rows: conflicts, lost connections, timeouts, a read-only server, a lack of
-// resources, a damaged table, and mistakes in the relay's own statements. Every other number is a refusal, because a
-// trigger may signal any number. A missing table, or a missing privilege for one, is a refusal unless the table is one
-// of the relay's own.
+// Every error number is a refusal except those listed below, because a trigger may signal any number. The listed
+// numbers do not depend on the contents of the rows: conflicts, lost connections, timeouts, a read-only server, a lack
+// of resources, a damaged table, and mistakes in the relay's own statements. A missing table, or a missing privilege
+// for a table, is a refusal unless the table is one of the relay's own.
 bool IsRefusal(const sql::Tables& t, unsigned number, const std::string& message) {
   const auto names = [&message](const std::string& name) {
     const auto ends = [](char c) { return c == '\'' || c == '`' || c == '.'; };
@@ -104,7 +105,7 @@ Error Explain(const sql::Tables& tables, unsigned number, const std::string& sql
           "the server is read-only, so delivered events could not be confirmed; if it stays read-only, set 'host' to"
           " the server that accepts writes, or run: set global read_only = off;");
     case 1792:
-      // The relay does not override this setting, because somebody may have set it in order to stop writes.
+      // The relay does not override transaction_read_only, because somebody may have set it in order to stop writes.
       return error(OUTBOX_UNAVAILABLE,
                    "the session is read-only, so delivered events could not be confirmed: transaction_read_only"
                    " (MariaDB: tx_read_only) is on for new sessions; remove it from the server's init_connect, or run:"
@@ -119,7 +120,7 @@ Error Explain(const sql::Tables& tables, unsigned number, const std::string& sql
       return error(OUTBOX_BAD_CONFIG,
                    "run migrate as a user with the privilege SUPER, or run:"
                    " set global log_bin_trust_function_creators = 1;");
-    case 1449:  // the user to whom a trigger or a procedure belongs is gone
+    case 1449:  // the user who owns a trigger or a procedure does not exist
       return error(OUTBOX_BAD_CONFIG, sql::kMigrate);
     case 1665:
       return error(OUTBOX_BAD_CONFIG, "set global binlog_format = 'ROW';");
@@ -131,9 +132,9 @@ Error Explain(const sql::Tables& tables, unsigned number, const std::string& sql
     case 1264:
     case 1265:
     case 1292:
-    case 1366:  // not valid text
+    case 1366:  // invalid text
     case 1406:  // too long for the column
-    case 3140:  // not valid JSON
+    case 3140:  // invalid JSON
     case 3141:
     case 3144:  // bytes for a JSON column
     case 3819:
@@ -163,8 +164,8 @@ Error ExplainConnect(const sql::Tables& tables, unsigned number, const std::stri
                  "correct 'database', or run in it: " + Grants(tables, "<the relay's user>"));
   if (number == 3159 || number == 4151)
     return Named(OUTBOX_BAD_CONFIG, number, "", message, "set 'tls' to verify (or to require)");
-  // The library has one number for all problems with TLS. If the peer merely closes the connection, the configuration
-  // is not wrong.
+  // The client library reports all problems with TLS under one number, 2026. If the peer merely closes the connection,
+  // the number does not show that the configuration is wrong.
   const bool passing = has("Too many open files") || has("Cannot allocate memory");
   if (number == 2026 && !passing && (has("ertificate") || has("ertification") || has("does not support")))
     return Named(OUTBOX_BAD_CONFIG, number, "", message,

@@ -14,22 +14,22 @@ inline constexpr std::int32_t kLockTimeout = 1205;
 // writes.
 inline constexpr std::int32_t kStatementTimeout = 1969;
 
-// Returns true if another transaction was in the way. The failed transaction has been rolled back, or must be, and may
-// be repeated.
+// Returns true if the error number means a conflict with another transaction. The failed transaction has been rolled
+// back, or must be, and may be repeated.
 [[nodiscard]] bool IsConflict(unsigned number);
-// Returns true if the connection is lost or cannot be used any more.
+// Returns true if the error number means that the connection is lost or cannot be used any more.
 [[nodiscard]] bool IsLost(unsigned number);
-// Returns true if the user lacks a privilege.
+// Returns true if the error number means that the user lacks a privilege.
 [[nodiscard]] bool IsDenied(unsigned number);
 
-// Returns the server's message without values, which some messages quote.
+// Returns the server's message without the values that some messages quote.
 [[nodiscard]] std::string Redacted(unsigned number, const std::string& message);
 
 // Returns the error for a statement that has failed. `message` is the message of the server, which the error repeats
 // without values. The text of an OUTBOX_BAD_CONFIG names the fix.
 [[nodiscard]] Error Explain(const sql::Tables& tables, unsigned number, const std::string& sqlstate,
                             const std::string& message);
-// Returns the error for an attempt to connect that has failed.
+// Returns the error for a failed attempt to connect.
 [[nodiscard]] Error ExplainConnect(const sql::Tables& tables, unsigned number, const std::string& message);
 
 // Returns true if the server refuses to change these rows because of their contents, or because of objects that others

@@ -13,8 +13,8 @@ namespace outbox::mysql {
 // Maximum number of rows that one statement deletes.
 constexpr std::size_t kIdsPerDelete = 4000;
 
-// Returns a condition that compares event ids by the bytes that are sent, whatever the character set and the collation
-// of the column are.
+// Returns a condition that compares event ids by the bytes that are sent to Kafka, whatever the character set and the
+// collation of the column are.
 inline std::string SameEventId(const std::string& column, const std::string& other) {
   const std::string bytes = "cast(" + other + " as binary)";
   return "(cast(" + column + " as binary) = " + bytes + " or cast(convert(" + column +
@@ -36,13 +36,15 @@ inline std::string PlainLiteral(std::string_view text) {
   return literal + "'";
 }
 
-// Returns a join of a list of rows with `table`, which gets the alias e. The rows are looked up one by one, whatever
-// the statistics say. For "in (...)", both servers scan a small table, even if the index is forced, and wait for the
-// rows that others are inserting. MariaDB does the same for a join, unless the index is forced.
+// Returns a join of a list of rows with `table`, which gets the alias e. The server looks up each row by itself,
+// whatever the table's statistics are. For "in (...)", both servers scan a small table, even if the index is forced,
+// and wait for rows that other transactions are inserting. MariaDB also scans a small table for a join, unless the
+// index is forced.
 inline std::string JoinedByRow(std::span<const sql::OutboxRow> rows, const std::string& table, const std::string& id,
                                bool is_mariadb) {
   const char* const row = is_mariadb ? "(" : "row(";
-  // MariaDB names the columns after the first values, so the first entry of the list is none of the rows.
+  // MariaDB names the columns of a list after the values of its first entry, so the list begins with an entry that is
+  // not one of the rows.
   std::string list = std::string(row) + "0,'event')";
   list.reserve(rows.size() * 56);
   for (const sql::OutboxRow& one : rows) {
@@ -60,9 +62,9 @@ inline std::string DeleteRows(const std::string& table, const std::string& id, s
   return "delete e from " + JoinedByRow(rows, table, id, is_mariadb);
 }
 
-// Returns a statement that passes over rows which another transaction has locked. It is a single statement, so that no
-// lock is held from one statement to the next. The limit keeps the servers from merging the inner select into the
-// delete, where it would lock nothing.
+// Returns a statement that deletes the elements of `rows` that no other transaction has locked. A single statement
+// finds and deletes the rows, so no lock is held from one statement to the next. The limit keeps the servers from
+// merging the inner select into the delete, where it would lock nothing.
 inline std::string DeleteUnlockedRows(const std::string& table, const std::string& id,
                                       std::span<const sql::OutboxRow> rows, bool is_mariadb) {
   return "delete e from (select e." + id + " from " + JoinedByRow(rows, table, id, is_mariadb) + " limit " +

@@ -18,7 +18,7 @@ bool IsPort(const std::string& text) {
   return digits && std::stoi(text) > 0 && std::stoi(text) < 65'536;
 }
 
-// Returns a value in quotes, in the syntax of SOCI.
+// Returns a value in quotes, in the syntax of SOCI's connect string.
 std::string InQuotes(const std::string& value) {
   std::string quoted = "'";
   for (const char c : value) {
@@ -28,7 +28,7 @@ std::string InQuotes(const std::string& value) {
   return quoted + "'";
 }
 
-// Returns a value in braces, in the syntax of MariaDB's client library.
+// Returns a value in braces, in the syntax of a list of options for MariaDB's client library.
 std::string InBraces(const std::string& value) {
   std::string braced = "{";
   for (const char c : value) {
@@ -83,8 +83,8 @@ Options::Options(const std::string& json, const Secrets& secrets) {
   if (tls_cert.empty() != tls_key.empty()) Refuse("'tls_cert' and 'tls_key' must be set together");
 }
 
-// SOCI has no option that requires TLS or verifies the name of the host. So these options are passed in place of the
-// host: the client library interprets a host that contains '=' as a list of options.
+// SOCI has no option that requires TLS or verifies the name of the host. The client library interprets a host that
+// contains '=' as a list of options, so the TLS options are passed in place of the host.
 std::string Options::ForSoci(unsigned seconds) const {
   std::string library;
   const auto add = [&library](const char* key, const std::string& value) {

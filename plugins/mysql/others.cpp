@@ -16,12 +16,13 @@ using sql::Places;
 using sql::Question;
 using sql::Text;
 
-// The queries compare schema and table only with constants. For any other expression MariaDB would open every table of
-// the server.
+// The queries below compare schema and table only with constants. For any other expression MariaDB would open every
+// table of the server.
 constexpr const char* kViewSql = R"(select 'error', '[shown]', 'a view', '[fix]' from information_schema.tables
 where table_schema = [schema] and table_name = '[table]' and table_type like '%VIEW')";
 
-// An error rolls back only the statement that caused it, so the script commits only if the rows were inserted again.
+// Gives rows with ids below 1 new ids: the script deletes the rows and inserts them again. An error rolls back only the
+// statement that caused it, so the script commits only if the insert has added rows.
 constexpr const char* kInsertAgain =
     "begin; create temporary table outbox_low as select * from {event} where id < 1; delete from {event} where id in"
     " (select id from outbox_low); " OUTBOX_LOW_AGAIN
@@ -42,7 +43,7 @@ where table_schema = [schema] and table_name = '[table]' and table_type = 'SYSTE
 constexpr const char* kTriggersSql = R"(select 'warning', '[shown]', trigger_name,
   lower(concat(action_timing, ' ', event_manipulation)),
   case when action_timing = 'BEFORE' and event_manipulation = 'INSERT' then 'its changes to a row are sent'
-    else 'an error in it refuses the write' end,
+    else 'an error in it makes the write fail' end,
   concat('drop trigger if exists `', trigger_schema, '`.`', trigger_name, '`; -- unless it never fails')
 from information_schema.triggers where event_object_schema = [schema] and event_object_table = '[table]'
   and event_manipulation in ([writes]) order by trigger_name)";
@@ -52,7 +53,8 @@ constexpr const char* kKeysOfTableSql = R"(select 'warning', '[shown]', constrai
 from information_schema.referential_constraints where constraint_schema = [schema] and table_name = '[table]'
   and delete_rule in ('CASCADE', 'SET NULL', 'SET DEFAULT') order by constraint_name)";
 
-// An insert of the relay into a companion table gives values to all columns that the relay knows, and to no others.
+// Finds columns that are NOT NULL, have no default, and are not filled by an insert. An insert of the relay into a
+// companion table fills all columns that the relay knows, and no others.
 constexpr const char* kUnfilledSql = R"(select if('[kind]' = 'event', 'warning', 'error'), '[shown]', column_name,
   if('[kind]' = 'event', ')" OUTBOX_INSERTERS R"(', 'the relay'),
   case when '[kind]' = 'event' and column_name = 'event_id'
@@ -93,7 +95,8 @@ where t.table_schema = [schema] and t.table_name = '[table]' and '[kind]' <> 'ev
     select 1 from information_schema.statistics m where m.table_schema = [schema] and m.table_name = '[table]'
       and m.index_name = s.index_name and m.seq_in_index = 2)))";
 
-// MariaDB creates a check constraint for each column of type json, and gives it the name of the column.
+// Finds check constraints. MariaDB itself creates a check constraint for each column of type json, and gives the
+// constraint the name of the column.
 constexpr const char* kChecksSql = R"(select 'warning', '[shown]', constraint_name,
   concat('alter table [quoted] drop constraint `', constraint_name, '`;')
 from information_schema.table_constraints where constraint_schema = [schema] and table_name = '[table]'
@@ -101,7 +104,7 @@ from information_schema.table_constraints where constraint_schema = [schema] and
 order by constraint_name)";
 
 constexpr Text kCollation{
-    "columns of table [1] do not compare byte by byte ([2]): different keys or relays count as one",
+    "columns of table [1] do not compare byte by byte ([2]): different keys or relay ids may compare as equal",
     "alter table [3] convert to character set utf8mb4 collate utf8mb4_bin;"};
 constexpr const char* kCollationSql = R"(select 'warning', '[shown]', min(collation_name), '[quoted]'
 from information_schema.columns where table_schema = [schema] and table_name = '[table]' and '[kind]' <> 'event'
@@ -115,7 +118,7 @@ from information_schema.columns where table_schema = [schema] and table_name = '
 
 constexpr const char* kRunOutSql = R"(select 'warning', '[shown]', l.last, l.most, if(l.most < 9223372036854775807,
   'alter table [quoted] modify column id bigint not null auto_increment;',
-  'stop the writers and the relay, let the outbox run empty, then run truncate table [quoted];')
+  'stop the writers, let the relay empty the outbox, stop the relay, then run truncate table [quoted];')
 from (select t.auto_increment as last, case c.data_type when 'int' then 2147483647 when 'mediumint' then 8388607
     when 'smallint' then 32767 when 'tinyint' then 127 else 9223372036854775807 end *
     if(c.column_type like '%unsigned%' and c.data_type <> 'bigint', 2, 1) as most
@@ -151,8 +154,8 @@ constexpr const char* kKeysToTableSql = R"(select 'warning', '[shown]', substrin
   concat('alter table `', replace(for_name, '/', '`.`'), '` drop foreign key `', substring_index(id, '/', -1), '`;')
 from information_schema.[innodb] where ref_name = '[innodb name]' order by id)";
 
-// This query needs no further privilege, but it finds only foreign keys of tables in this database that this user may
-// see.
+// Finds foreign keys to the table without the privilege that kKeysToTableSql needs, but only foreign keys of tables in
+// the outbox's database that the relay's user can see.
 constexpr const char* kKnownKeysToTableSql = R"(select 'warning', '[shown]', constraint_name, table_name,
   case delete_rule when 'CASCADE' then ')" OUTBOX_CASCADES R"(' when 'SET NULL' then ')" OUTBOX_CHANGES R"('
     else ')" OUTBOX_CANNOT_DELETE R"(' end,
@@ -167,7 +170,7 @@ constexpr const char* kMaySeeTriggers = R"(select
   + (select count(*) from information_schema.table_privileges where privilege_type = 'TRIGGER' and grantee = :three
      and table_schema = [schema] and table_name = '[table]'))";
 
-// Returns a name in the encoding of InnoDB.
+// Returns `name` in InnoDB's encoding of names.
 std::string InnodbName(const std::string& name) {
   static constexpr char kDigits[] = "0123456789abcdef";
   std::string encoded;
@@ -181,7 +184,7 @@ std::string InnodbName(const std::string& name) {
   return encoded;
 }
 
-// Decodes InnoDB's names in a text. Characters beyond ASCII stay encoded.
+// Returns `text` with all names decoded that are in InnoDB's encoding. Characters beyond ASCII stay encoded.
 std::string Decoded(std::string text) {
   constexpr std::string_view kSign = "@00";
   for (auto at = text.find(kSign); at != std::string::npos && at + 5 <= text.size(); at = text.find(kSign, at + 1)) {
@@ -211,7 +214,8 @@ void Append(std::vector<Finding>& findings, std::vector<Finding> more) {
   std::move(more.begin(), more.end(), std::back_inserter(findings));
 }
 
-// Runs the query and adds its findings. Returns false if this user lacks the privilege for the query.
+// Runs the query of `question` and adds the results to `findings`. Returns false if the relay's user lacks the
+// privilege for the query.
 bool TryToAsk(Client& db, const Question& question, const Places& places, std::vector<Finding>& findings) {
   try {
     for (sql::Row& row : db.Run({sql::Filled(question.sql, places), {}})) {
@@ -254,7 +258,7 @@ void FindTemporary(sql::Statements& db, const sql::Tables& t, std::vector<Findin
         findings.push_back(
             {true, "table " + table + " is a temporary table of the relay's own session, which hides the real one",
              "remove 'create temporary table' from the server's init_connect"});
-    } catch (const Error& error) {  // the table does not exist, or this user cannot see it
+    } catch (const Error& error) {  // the table does not exist, or the relay's user cannot see it
       if (error.code == OUTBOX_UNAVAILABLE || error.code == OUTBOX_TIMEOUT || error.code == OUTBOX_CANCELLED) throw;
     }
 }

@@ -1,6 +1,6 @@
 // Finds in the server's catalogue everything that breaks a promise of the relay, or may break one: objects that
-// somebody has added to the tables, how the tables are stored, and what this user cannot see. Objects that migrate
-// creates are not findings.
+// somebody has added to the tables, tables that are stored in an unsuitable way, and objects that the relay's user
+// cannot see. Objects that migrate creates are not findings.
 #pragma once
 
 #include <string>
@@ -12,22 +12,23 @@
 
 namespace outbox::mysql {
 
-// Finds views in the place of tables: rows that a view leaves out are never sent, and the privileges of its definer
-// decide which rows it returns. Also finds tables that a temporary table of the session hides.
+// Finds views that have the name of a table of the outbox: rows that a view leaves out are never sent, and the
+// privileges of the view's definer decide which rows the view returns. Also finds tables that are hidden by a temporary
+// table of the session.
 std::vector<Finding> FindViews(sql::Statements& db, const sql::Tables& tables);
 
-// Finds rows that no read reaches, because their ids are below the first id that is read.
+// Finds rows with ids below 1, which no read reaches.
 std::vector<Finding> FindLowIds(sql::Statements& db, const sql::Tables& tables);
 
 // Checks that FindViews() and FindLowIds() find nothing. Errors: throws OUTBOX_BAD_CONFIG with the first finding.
 void RequireAllRows(sql::Statements& db, const sql::Tables& tables);
 
-// Finds everything that FindViews() and FindLowIds() do not check. `user` is the user of the session in the form of a
-// grant.
+// Finds all problems that FindViews() and FindLowIds() do not check. `user` is the user of the session in the form
+// 'name'@'host', as in a GRANT statement.
 std::vector<Finding> FindOthers(Client& db, const sql::Tables& tables, const std::string& user);
 
-// Returns SQL that corrects an outbox whose id has another type, such as a UUID: it renames that column to event_id or
-// old_id, and adds a new id.
+// Returns SQL that corrects an outbox whose column id has the unsuitable type `type`, such as a UUID. The SQL renames
+// this column to event_id if `becomes_event_id` is true, otherwise to old_id, and adds a new column id.
 std::string FixWrongId(sql::Statements& db, const sql::Tables& tables, const std::string& type, bool becomes_event_id);
 
 }  // namespace outbox::mysql

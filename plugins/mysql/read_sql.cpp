@@ -8,14 +8,16 @@ namespace {
 
 constexpr const char* kToken = "(select token from {shard} where shard = [shard] and owner is not null)";
 constexpr const char* kShape = "(select m.shards * 4[unwritable] + exists (select 1 from {retry}) from {meta} m)";
-// This term is left out if each row has its own copy of kShape, because a subquery with a variable is executed again
-// for each row. It is not needed in such an answer: if there are rows, the table can be written.
+// The part of kShape that is 2 if the table cannot be written. The part is left out if each row of the answer has its
+// own copy of kShape, because a subquery with a variable is executed again for each row. An answer of that kind does
+// not need the part: if it has rows, the table can be written.
 constexpr const char* kUnwritable = " + 2 * (not [writable])";
 
 constexpr const char* kAboutRow = R"(
 select 0, [token], null, null, null, null, null, null, null, [shape][nulls] from {meta})";
 
-// The servers evaluate this condition before the first row, so a read that must return no rows costs nothing.
+// True if the server is not read-only. The servers evaluate this condition before the first row, so a read that must
+// return no rows costs nothing.
 constexpr const char* kWritable = "(@@global.read_only in ('0', 'OFF'))";
 
 // True if the row belongs to the shard. INVARIANT: every relay of an outbox, in every version, computes the same shard
@@ -23,16 +25,17 @@ constexpr const char* kWritable = "(@@global.read_only in ('0', 'OFF'))";
 constexpr const char* kOurs =
     "([shards] = 1 or mod(crc32(coalesce(cast(e.aggregate_id as binary), cast(e.id as binary))), [shards]) = [shard])";
 
-// True if the row may have failed. The id of the last failure is looked up once for all rows. Rows with higher ids need
-// no lookup of their own.
+// True if the row may have failed. The highest row id in the failures is looked up once for all rows. Rows with higher
+// ids need no lookup of their own.
 constexpr const char* kFailed = "(e.id <= (select coalesce(max(f.row_id), 0) from {retry} f))";
 
 // True if the row may be sent: it belongs to the shard, is not waiting for its own next attempt, and is not queued
 // behind an earlier event of its key (kBehind). A failure whose row somebody has deleted by hand holds back no other
-// event, and neither does an undeletable event. Two keys are different if the bytes that are sent differ, and these
-// need not be the bytes that the table stores. So the keys are compared as bytes: comparisons of text columns ignore
-// trailing spaces and, if the application created its table that way, case. The subqueries return single values and
-// never use "exists", because MariaDB would then build a table of all failures, or of all rows.
+// event, and neither does an undeletable event. Two keys are equal if the bytes that are sent to Kafka are equal, which
+// need not be the bytes that the table stores. So keys are converted and compared as bytes: comparisons of text columns
+// ignore trailing spaces and, if the application chose such a collation for its table, case. The subqueries return
+// single values and never use "exists", because for "exists" MariaDB would build a table of all failures, or of all
+// rows.
 constexpr const char* kMayGo = R"(([ours]
   and (not [failed] or (select 1 from {retry} r where r.row_id = e.id and r.event_id = e.event_id
        and (r.next_try is null or r.next_try > sysdate(6))) is null)
@@ -41,7 +44,7 @@ constexpr const char* kMayGo = R"(([ours]
 constexpr const char* kUnfailed = R"(([ours]
   and (select 1 from {retry} r where r.row_id = e.id and r.event_id = e.event_id) is null
   and [behind] is null))";
-// NULL unless an earlier event of the key has failed and is not settled.
+// NULL unless an earlier event of the row's key has failed and still has to be delivered.
 constexpr const char* kBehind = R"((select 1 from {retry} r force index (key_hash)
        where r.key_hash = crc32(convert(e.aggregate_id using utf8mb4)) and r.row_id < e.id and r.remove_at is null
        and cast(r.aggregate_id as binary) = cast(convert(e.aggregate_id using utf8mb4) as binary)
@@ -92,9 +95,11 @@ constexpr const char* kByIds = R"(
 select 2, e.id, e.event_id, e.aggregate_id, e.event_type, e.topic, e.payload, e.headers, e.created_at, [attempts][captured]
 from {event} e where e.id in ([ids]) order by e.id)";
 
-// Number of ranges below which each range is looked up by itself, wherever the ranges lie.
+// Minimum number of ranges for which FirstOfEachSql() may read all ids from the first range to the last. If there are
+// fewer ranges, each one is looked up by itself, however close together the ranges lie.
 constexpr std::size_t kFewRanges = 50;
-// Average number of ids per range, counted with the ids between the ranges, below which all of these ids are read.
+// Average number of ids per range, counted with the ids between the ranges, below which FirstOfEachSql() reads all ids
+// from the first range to the last.
 constexpr long long kNear = 64;
 
 std::string Within(const std::vector<IdRange>& ranges) {
@@ -109,8 +114,8 @@ std::string Within(const std::vector<IdRange>& ranges) {
   return "(e.id in (" + singles + ")" + spans + ")";
 }
 
-// Fills in the captured columns. This replacement comes last, because the name of a column may look like any other
-// placeholder.
+// Returns `sql` with the captured columns filled in, each of them between `before` and `behind`. The captured columns
+// are filled in last, because the name of a column may look like any other placeholder.
 std::string WithCaptured(const std::string& sql, const Captured& captured, const std::string& before = "",
                          const char* behind = "") {
   if (captured.empty()) return sql::Fill(sql, {{"[captured]", ""}, {"[nulls]", ""}});
@@ -161,7 +166,7 @@ std::string ReadSql(const sql::Tables& tables, const ReadWish& wish, const Captu
   if (wish.troubled && wish.failures > 0) sql += kDueRows;
   if (!wish.alone) sql += judged ? kNewRowsJudged : kNewRows;
   sql = Complete(sql, tables, wish);
-  // The values of rows that must not be sent are left out of the answer.
+  // For rows that must not be sent, the answer contains NULL in place of the captured values.
   if (wish.alone && wish.shards == 1) return WithCaptured(sql, captured);
   if (wish.alone) return WithCaptured(sql, captured, "if(" + Complete(kOurs, tables, wish) + ", ", ", null)");
   return judged ? WithCaptured(sql, captured, "if(x.go, ", ", null)") : WithCaptured(sql, captured);

@@ -1,5 +1,6 @@
-// The SQL of ReserveNewEvents. The parameter `captured` holds an SQL expression, with the alias e, for each column of a
-// captured row. These expressions are the last columns of each row of an answer that contains an event.
+// Builds the SQL of ReserveNewEvents. The parameter `captured` of several functions holds one SQL expression for each
+// column of a captured row; e is the alias of the outbox in these expressions. Their values are the last columns of
+// each row of an answer that contains events.
 #pragma once
 
 #include <cstdint>
@@ -29,15 +30,17 @@ enum Kind : int {
   kDue,
 };
 enum Column : unsigned { kKind, kId, kEventId, kKey, kType, kTopic, kPayload, kHeaders, kCreated, kAttempts };
-// The places of the two columns of kAbout: the token, and the sum. Both are numbers in columns of numbers, because in a
-// union a text of the relay and a text of the application may have no common collation.
+// Positions of the two columns of a kAbout row: the token, and the sum. Both values are numbers in numeric columns,
+// because in a union a text of the relay and a text of the application may have no common collation.
 struct AboutColumns {
   unsigned token, shape;
 };
 constexpr AboutColumns kInRowAbout{kId, kAttempts};
-// The places of the same two columns if new rows are read alone. They then follow the other columns of each row.
+// Positions of the token and the sum in a query that reads only new rows (ReadWish::alone) and therefore returns no
+// kAbout row: they follow the other columns of each row.
 constexpr AboutColumns kInEachRow{kAttempts + 1, kAttempts + 2};
-// The place of the next column, which exists if ids are missing: 1 if the row of one of these ids exists, otherwise 0.
+// Position of the column that follows the token and the sum if ids are missing: 1 if the row of a missing id exists,
+// otherwise 0.
 constexpr unsigned kAnyLate = kAttempts + 3;
 
 // The failure that was checked last, in the order in which failures fall due.
@@ -46,10 +49,10 @@ struct DuePosition {
   long long row = 0;
 };
 
-// The rows that one statement is to read.
+// Describes the rows that one statement is to read.
 struct ReadWish {
   std::uint32_t shard = 0, shards = 1;
-  // True if failures are checked. If false, every row of the shard may be sent.
+  // True if the query checks which events have failed. If false, every row of the shard may be sent.
   bool troubled = false;
   // True if new rows are read even if the server reports that it is read-only.
   bool writes_anyway = false;
@@ -58,9 +61,9 @@ struct ReadWish {
   std::int64_t rows = 0;
   // The missing ids at or below the cursor.
   std::vector<IdRange> missing;
-  // True if the query reads only the new rows and omits the row of the state (kAbout), because both servers materialise
-  // a UNION in a temporary table before they send it. If there are no new rows, the result is empty, so the state is
-  // unknown. REQUIRES: troubled is false.
+  // True if the query reads only the new rows and returns no kAbout row, because both servers materialise a UNION in a
+  // temporary table before they send it. If there are no new rows, the result is empty, so the state is unknown.
+  // REQUIRES: troubled is false.
   bool alone = false;
   DuePosition due = {};
   // Maximum number of failures to check.
@@ -75,9 +78,10 @@ constexpr std::size_t kMaxLate = 20'000;
 
 using Captured = std::vector<std::string>;
 [[nodiscard]] std::string ReadSql(const sql::Tables& tables, const ReadWish& wish, const Captured& captured);
-// Returns SQL for the rows at or below the cursor only, with the columns up to kId.
+// Returns SQL that reads only the rows at or below the cursor, with the columns kKind and kId.
 [[nodiscard]] std::string LateSql(const sql::Tables& tables, const ReadWish& wish);
-// Returns SQL for whole rows with these ids, in ascending order.
+// Returns SQL that reads all columns of the rows with these ids, in ascending order of the ids. `troubled` is true if
+// the query also reads the numbers of attempts.
 [[nodiscard]] std::string ByIdsSql(const sql::Tables& tables, std::span<const long long> ids, bool troubled,
                                    const Captured& captured);
 // Returns SQL for a dirty read that finds the first row that exists in each range. If the ranges lie close together,

@@ -11,7 +11,8 @@ namespace {
 
 constexpr std::size_t kMaxLooks = 2000;  // maximum number of ranges in one dirty read
 constexpr long long kNone = std::numeric_limits<long long>::max();
-// Maximum number of ids in one statement. With more ids, both servers make worse plans, and nothing is gained.
+// Maximum number of ids in one statement. With more ids, both servers choose worse plans, and the read does not become
+// faster.
 constexpr std::size_t kIdsPerRead = 1000;
 
 }  // namespace
@@ -53,8 +54,8 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
   batch.CoveredByShard(call.token);
   writes_anyway_ = false;
   Shard& shard = shards_[call.shard];
-  // A shard that was lost and gained again is read from its oldest row, because the relay that owned it meanwhile may
-  // have left rows below this position.
+  // A shard that was lost and gained again is read from its oldest row, because the relay that owned the shard
+  // meanwhile may have left rows below the position of this session.
   if ((request.from_oldest() && !request.rescan()) || shard.token != call.token) {
     shard.token = call.token;
     shard.cursor = 0;
@@ -70,7 +71,8 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
       return;
     }
   } catch (...) {
-    // The events that this call has read are lost with the batch, so the position is lost as well.
+    // An error discards the batch with all events that this call has read, so the position of the shard is discarded as
+    // well.
     shards_.erase(call.shard);
     throw;
   }
@@ -87,8 +89,8 @@ void Reader::Look(Visibility& gaps) {
   }
 }
 
-// While other relays deliver a backlog and delete its rows, more ids are missing than Visibility can keep apart. With
-// the last id of the table, Visibility forgets ids that were drawn long ago sooner.
+// While other relays deliver a backlog and delete its rows, more ids are missing than Visibility can keep apart. The
+// last id of the table shows which ids were drawn long ago, so Visibility forgets them sooner.
 void Reader::LearnTaken(Visibility& gaps) {
   if (!gaps.WantsTaken(Visibility::Clock::now())) return;
   const std::vector<long long> last = client_.ReadDirty(LastSql(tables_));
@@ -106,7 +108,7 @@ std::int64_t Reader::Wanted(const Shard& shard, const ReserveRequest& request, c
   return std::min({shard.page, by_count, by_bytes});
 }
 
-// Returns the rows that the next statement is to read, or nothing if the batch is practically full.
+// Describes the rows that the next statement is to read. Returns std::nullopt if the batch is practically full.
 std::optional<ReadWish> Reader::NextWish(const Call& call, const ReserveRequest& request, Shard& shard,
                                          const BatchBuilder& batch) {
   if (shard.gaps.empty()) shard.ranges = kMaxRanges;
@@ -122,8 +124,8 @@ std::optional<ReadWish> Reader::NextWish(const Call& call, const ReserveRequest&
   wish.due = shard.due.at;
   if (shard.troubled) wish.failures = static_cast<std::int64_t>(shard.due.shares.ForRetries(request));
   if (std::exchange(shard.late_only, false)) wish.rows = wish.failures = 0;
-  // New rows are not read alone if ranges of missing ids are joined. Other ids lie between such ranges, and their rows
-  // are outstanding and would look like late rows.
+  // If ranges of missing ids are joined, the query must not read only the new rows (ReadWish::alone): between joined
+  // ranges there are rows of outstanding events, which would look like late rows.
   wish.alone =
       std::exchange(shard.behind, false) && wish.rows > 0 && shard.gaps.size() <= shard.ranges && !wish.troubled;
   return wish;
@@ -150,11 +152,12 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
   return Advance(*wish, request, shard, page, batch);
 }
 
-// Adds late rows and failures that are due. Returns nothing if new rows come next.
+// Adds late rows and failures that are due to the batch. Returns std::nullopt if the new rows of the page come next.
 std::optional<Reader::Next> Reader::AddWhatComesFirst(const ReserveRequest& request, Shard& shard, Page& page,
                                                       bool settled, BatchBuilder& batch) {
-  // All late rows of this page belong to other shards, have to wait, or are outstanding. Such a row is read only once,
-  // unless it lies between missing ids whose ranges were joined, so fewer ranges are joined from now on.
+  // The page contains the maximum number of late rows, and all of them belong to other shards, have to wait, or are
+  // outstanding. A late row of this kind is read only once, unless it lies between missing ids whose ranges were
+  // joined, so fewer ranges are joined from now on.
   if (page.late.empty() && page.late_seen >= kMaxLate) shard.ranges = kManyRanges;
   const bool with_due = page.late.empty() && !page.asked_wrong && !client_.given_up() && page.late_seen < kMaxLate;
   if (with_due) AddDue(request, shard, page, batch);
@@ -169,7 +172,7 @@ std::optional<Reader::Next> Reader::AddWhatComesFirst(const ReserveRequest& requ
   return batch.size() == 0 ? Next::kAgain : MoreWaits(batch);
 }
 
-// Decides what follows after the new rows of `page`.
+// Decides after the new rows of `page` whether this call reads another page.
 Reader::Next Reader::Advance(const ReadWish& wish, const ReserveRequest& request, Shard& shard, const Page& page,
                              BatchBuilder& batch) {
   if (!page.full && page.rows < wish.rows) {
@@ -186,8 +189,8 @@ Reader::Next Reader::Advance(const ReadWish& wish, const ReserveRequest& request
   if (page.rows >= request.limit() / 2) shard.stretch.Learn(page.rows, page.ours + (page.full ? 1 : 0));
   if (page.full) return MoreWaits(batch);
   shard.page = std::min(kMaxRows, std::max(shard.page, page.rows * 4));
-  // The events in the batch are not outstanding yet. Another read would return them again if they are retries, or lie
-  // between missing ids whose ranges are joined.
+  // The events in the batch do not count as outstanding yet. Another read in this call would return them again if they
+  // are retries, or lie between missing ids whose ranges are joined.
   const bool comes_again = shard.troubled || shard.gaps.size() > shard.ranges;
   return !comes_again || batch.size() == 0 ? Next::kAgain : MoreWaits(batch);
 }
@@ -250,11 +253,11 @@ void Reader::PassOver(long long id, Shard& shard) {
 // MariaDB creates a snapshot while other transactions commit. The snapshot may therefore show a transaction and miss
 // one that committed before it, even if the later transaction had waited for a lock of the earlier one. A statement
 // that begins after the first statement has been read shows both transactions. So the rows of the first statement are
-// sent only up to the lowest id whose row has appeared meanwhile, and the next read returns the rest.
+// sent only if their ids are below the lowest id whose row has appeared meanwhile, and the next read returns the rest.
 bool Reader::Settle(const Call& call, const ReserveRequest& request, Shard& shard, Page& page, BatchBuilder& batch) {
   if (!client_.server().is_mariadb || (page.late.empty() && page.unsure.empty())) return true;
   if (client_.given_up()) {
-    // With this number of rows, the rest of the answer is short enough to pass over.
+    // The next page asks for fewer rows than this one, so the rest of its answer is short enough to skip.
     shard.page = std::max<std::int64_t>(1, page.rows - 1);
     if (!page.unsure.empty()) batch.Truncate(page.unsure.front().before);
     return false;
@@ -309,7 +312,7 @@ long long Reader::LowestThatTurnedUp(const Call& call, const ReserveRequest& req
       lowest = std::min(lowest, id);
     return true;
   });
-  // The answer was cut off, so not all rows were seen. The next attempt joins fewer ranges.
+  // The answer was cut off at kMaxLate rows, so some rows were not seen. The next attempt joins fewer ranges.
   if (seen >= kMaxLate) {
     shard.ranges = kManyRanges;
     lowest = 0;
@@ -333,7 +336,7 @@ bool Reader::TakeAbout(const Fetched& row, AboutColumns at, const Call& call, Sh
 }
 
 // Checks that the user can write although the server is read-only, as users with certain privileges can. Each version
-// shows these privileges in its own way, so a write that changes nothing is tried instead.
+// of the server shows these privileges in a different way, so a write that changes nothing is tried.
 void Reader::RequireRight() {
   client_.Execute(tables_.In("delete from {event} where 1 = 0"));
   writes_anyway_ = true;
@@ -352,8 +355,8 @@ bool Reader::AddByIds(std::span<const long long> ids, std::uint64_t most_bytes, 
   return room && !client_.given_up();
 }
 
-// Adds the failures that are due. Failures that do not fit into the batch are returned after all others have been
-// checked.
+// Adds the failures that are due to the batch. Failures that do not fit into the batch are returned after all other
+// failures have been checked.
 void Reader::AddDue(const ReserveRequest& request, Shard& shard, Page& page, BatchBuilder& batch) {
   Due& due = shard.due;
   const bool room = page.due.empty() || AddByIds(page.due, request.max_bytes() / 2, shard, batch);
@@ -381,7 +384,8 @@ Reader::Next Reader::AddLate(std::vector<long long> ids, const ReserveRequest& r
     });
     if (rows > 0) shard.row_bytes = std::max<std::size_t>(1, bytes / rows);
     if (!room || client_.given_up()) return MoreWaits(batch);
-    // Rows that were deleted meanwhile do not appear again.
+    // An id that was asked for and not returned belongs to a row that was deleted meanwhile. This row does not appear
+    // again, so its id is not missing any more.
     for (const long long id : some) shard.gaps.Seen(id);
   }
   return batch.size() == 0 ? Next::kAgain : MoreWaits(batch);

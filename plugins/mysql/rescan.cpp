@@ -5,8 +5,8 @@
 
 namespace outbox::mysql {
 
-// Performs one step of a rescan. Like every read, the step also looks for late rows below its own rows, because a later
-// row of the same key may be among its own rows.
+// Performs one step of a rescan. Like every read, the step also looks for late rows below the rows that it reads,
+// because one of these rows may be a later row of the same key.
 void Reader::TakeStep(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch) {
   Rescan& rescan = shard.rescan;
   if (rescan.end == 0) rescan = {0, std::max(shard.cursor, 1LL), shard.gaps, {}, rescan.stretch};
@@ -63,8 +63,8 @@ void Reader::TakeStep(const Call& call, const ReserveRequest& request, Shard& sh
   rescan.end = 0;
 }
 
-// Returns true if a row has appeared that the step has not read itself. A row that the step has read does not count,
-// even if its id was missing before.
+// Returns true if a row has appeared that this step of the rescan has not read. A row that the step has read does not
+// count, even if its id was missing before.
 bool Reader::TurnedUp(const ReserveRequest& request, const Shard& shard, ReadWish wish, const Page& page,
                       long long last) {
   wish.missing.clear();

@@ -45,8 +45,8 @@ std::vector<std::string> Emit(const sql::Tables& t, const std::string& payload) 
   return {"drop procedure if exists " + t.emit, t.In(sql::Fill(kEmit, {{"[emit]", t.emit}, {"[payload]", payload}}))};
 }
 
-// Runs a statement at the end of a scope. Its errors are ignored: if the connection is lost, the setting or lock that
-// the statement would undo is lost as well.
+// Runs a statement at the end of a scope. Errors of the statement are ignored: if the connection is lost, the setting
+// or lock that the statement is to undo is lost as well.
 class AtEnd {
  public:
   AtEnd(Client& client, const char* sql) : client_(client), sql_(sql) {}
@@ -68,8 +68,8 @@ std::string Text(const std::string& sql) { return "'" + sql::Fill(sql, {{"'", "'
 
 std::string Database(const sql::Tables& t) { return t.schema.empty() ? "database()" : "'" + t.schema + "'"; }
 
-// Returns statements that execute `sql` if the condition is true. A script has no conditions, but it can choose the
-// text from which a statement is prepared.
+// Returns statements that execute `sql` if the SQL expression `condition` is true. A script has no conditional
+// statements, but it can choose the text from which a statement is prepared.
 std::string Conditional(const std::string& condition, const std::string& sql) {
   return "set @outbox_step = if(" + condition + ", " + Quoted(sql) +
          ", 'do 0');\nprepare outbox_step from @outbox_step;\nexecute outbox_step;\ndeallocate prepare outbox_step";
@@ -85,8 +85,9 @@ std::string HasColumns(const sql::Tables& t, const std::string& table, const std
          " and table_name = " + Text(table) + " and column_name in (" + columns + "))";
 }
 
-// Returns statements that end the script with an error if the companion tables may belong to another outbox. The error
-// is about an unknown column whose name is the message, because without a procedure there is no other way to raise one.
+// Returns statements that end the script with an error if the companion tables may belong to another outbox. The
+// statements select an unknown column whose name is the message, because a script without a procedure has no other way
+// to raise an error.
 std::vector<std::string> Guarding(const sql::Tables& t) {
   const std::string meta = t.prefix + "_meta", name = Text(t.event_name),
                     rival = t.event_name == t.prefix ? t.prefix + "_event" : t.prefix;
@@ -100,7 +101,7 @@ std::vector<std::string> Guarding(const sql::Tables& t) {
                       "select `the companion tables may belong to another outbox`")};
 }
 
-// Adds the steps of an upgrade to a script. Each step is executed only if the table still needs it.
+// Adds to `statements` the steps that upgrade `table`. The script executes each step only if the table still needs it.
 void Upgrading(const sql::Tables& t, const sql::Table& table, std::vector<std::string>& statements) {
   using Kind = sql::Step::Kind;
   for (const sql::Step& step : sql::UpgradeFromVersion1(t, table, kDialect)) {
@@ -113,15 +114,16 @@ void Upgrading(const sql::Tables& t, const sql::Table& table, std::vector<std::s
   }
 }
 
-// The tables of version 1 held texts of up to 255 characters, and the key was in an index, into which no wider column
-// fits. All changes are one statement, because the index must be dropped before the column can become wider.
+// Widens the columns of version 1, which held texts of up to 255 characters. The key was in an index, and a wider
+// column does not fit into an index, so the new index contains a hash of the key. All changes are one statement,
+// because the old index must be dropped before the column can become wider.
 constexpr const char* kHashKeys = R"(alter table {retry} drop index aggregate_id, modify event_id varchar(255) not null,
   modify aggregate_id longtext, add column key_hash [hash], add index key_hash (key_hash, row_id))";
 constexpr const char* kWidenDead = R"(alter table {dead} modify event_id varchar(255) not null,
   modify topic longtext not null, modify aggregate_id longtext, modify event_type longtext not null)";
 
-// Returns the steps that widen the columns of version 1, and adds the results of these steps to `found`, so that no
-// other step adds them again.
+// Returns the steps that widen the columns of version 1. Adds the column and the index that these steps create to
+// `found`, so that no other step creates them too.
 std::vector<sql::Step> Widening(const sql::Tables& t, sql::FoundTables& found) {
   const auto retry = found.find(t.prefix + "_retry");
   if (retry == found.end() || retry->second.columns.contains("key_hash")) return {};
@@ -134,7 +136,7 @@ std::vector<sql::Step> Widening(const sql::Tables& t, sql::FoundTables& found) {
   return steps;
 }
 
-// Adds to a script the steps that widen the columns of version 1.
+// Adds to `statements`, which form a script, the steps that widen the columns of version 1.
 void Widening(const sql::Tables& t, std::vector<std::string>& statements) {
   const std::string varchar = " and data_type = 'varchar')";
   const auto is_varchar = [&](const std::string& table, const std::string& column) {
@@ -146,8 +148,8 @@ void Widening(const sql::Tables& t, std::vector<std::string>& statements) {
   statements.push_back(Conditional(is_varchar("_dead", "topic"), t.In(kWidenDead)));
 }
 
-// The query compares schema and table with constants. For any other expression MariaDB would open every table of the
-// server.
+// Returns a query for the tables `names`, their columns and their indexes. The query compares schema and table with
+// constants, because for any other expression MariaDB would open every table of the server.
 sql::Statement AskCatalogue(const sql::Tables& t, const std::vector<std::string>& names) {
   std::string list;
   for (const std::string& name : names) list += (list.empty() ? "" : ", ") + Text(name);
@@ -183,8 +185,8 @@ constexpr std::pair<K, std::string_view> kTypes[] = {
 
 }  // namespace
 
-// The text columns of outbox_retry and outbox_dead hold every value of the outbox's own columns, which the application
-// may have made wider. No index accepts such long values, so keys are looked up by a hash.
+// The text columns of outbox_retry and outbox_dead are wide enough for every value of the outbox's own columns, which
+// the application may have made wider. An index does not accept such long values, so keys are looked up by a hash.
 std::vector<sql::Table> Wanted(const sql::Tables& t) {
   std::vector<sql::Table> tables = sql::OutboxTables(t, {.types = kTypes, .key = " not null primary key"});
   for (sql::Table& table : tables) table.storage = kStorage;
@@ -197,7 +199,7 @@ std::vector<sql::Table> Wanted(const sql::Tables& t) {
 namespace {
 
 // Returns the statements of a script that set up the capture. They set the character set and the sql_mode themselves,
-// so that the session that runs the script does not change what the trigger does.
+// so the effect of the trigger does not depend on the session that runs the script.
 std::vector<std::string> Capturing(const sql::Tables& t, const std::vector<sql::Table>& copies, const SourceLook& look,
                                    const std::vector<MappedType>& types) {
   std::vector<std::string> script{"set names utf8mb4",
@@ -260,9 +262,9 @@ std::string PrintSchema(const sql::Tables& t, const SchemaOptions& options, cons
 
 namespace {
 
-// Returns the steps that create or replace the emit procedure, or none if it exists in the expected form. The procedure
-// is not replaced without need: every open transaction that has called it locks it, and it is missing for a moment
-// while it is replaced.
+// Returns the steps that create or replace the emit procedure, or no steps if the procedure exists in the expected
+// form. The procedure is not replaced without need, because every open transaction that has called the procedure locks
+// it, and because the procedure is missing for a moment during the replacement.
 std::vector<sql::Step> EmitSteps(Client& client, const sql::Tables& t) {
   const std::vector<std::string> sql = Emit(t, PayloadFromBlob(client, t));
   const sql::Rows is = client.Run({RoutineSql(t, t.prefix + "_emit"), {}});
@@ -270,8 +272,8 @@ std::vector<sql::Step> EmitSteps(Client& client, const sql::Tables& t) {
   return {{(is.empty() ? "create" : "replace") + (" procedure " + t.prefix) + "_emit", {sql[0]}}, {"", {sql[1]}}};
 }
 
-// Returns the steps that create or replace the trigger and its procedures. All of them belong to the same user, so all
-// are replaced if one of them has to be. The trigger comes last.
+// Returns the steps that create or replace the trigger and its procedures. The trigger and the procedures belong to the
+// same user, so all of them are replaced if one of them must be. The trigger is created last.
 std::vector<sql::Step> CaptureSteps(Client& client, const sql::Tables& t, const SourceLook& look,
                                     const std::vector<MappedType>& types) {
   bool right = IsRight(client, t, look, types) && FindOwnerRights(client, t).empty();
@@ -336,8 +338,8 @@ class Migration final : public sql::Migration {
   // interrupted, another run finishes it.
   void Change(const std::vector<std::string>& together) override {
     if (together.size() == 1) {
-      // One second is the shortest wait that the server supports. The wait must be short, because every later statement
-      // on the table waits behind a change that waits.
+      // One second is the shortest wait for a table lock that the server supports. The wait must be short, because
+      // while a change of a table waits for its lock, every later statement on the table waits behind the change.
       (void)client_.Execute("set @outbox_wait = @@session.lock_wait_timeout, session lock_wait_timeout = 1");
       const AtEnd longer(client_, "set session lock_wait_timeout = @outbox_wait");
       std::optional<AtEnd> unlock;
@@ -369,7 +371,7 @@ std::vector<std::string> PlanSchema(Client& client, const sql::Tables& t, const 
 }
 
 void ApplySchema(Client& client, const sql::Tables& t, const SchemaOptions& options, Millis timeout) {
-  // Two migrations at the same time would interfere with each other.
+  // Takes a lock, because two migrations that run at the same time would interfere with each other.
   if (client.Run({"select get_lock('outbox-relay migrate', 3)", {}}).at(0)[0] != "1")
     throw Error(OUTBOX_UNAVAILABLE, "another migrate is running; try again when it has ended");
   const AtEnd unlock(client, "select release_lock('outbox-relay migrate')");

@@ -6,7 +6,7 @@
 namespace outbox::mysql {
 namespace {
 
-// Maximum number of gaps. Keeping more gaps apart would cost more than asking for the ids between them.
+// Maximum number of gaps. Keeping more gaps apart costs more than asking for the ids between the gaps.
 constexpr std::size_t kMaxGaps = 10'000;
 // Minimum time between two dirty reads of a range.
 constexpr auto kLookEvery = Visibility::kPatience / 3;
@@ -15,8 +15,8 @@ constexpr auto kLookEvery = Visibility::kPatience / 3;
 
 void Visibility::Missing(long long first, long long last) {
   if (gaps_.size() >= kMaxGaps) {
-    // The gaps of the older half become one gap. Rows within this gap that were already seen keep it from being
-    // forgotten until they are delivered.
+    // The older half of the gaps becomes one gap, which also covers the rows between these gaps. The new gap is not
+    // forgotten until those rows have been delivered, because dirty reads find them.
     const auto middle = std::next(gaps_.begin(), static_cast<std::ptrdiff_t>(gaps_.size() / 2));
     const long long from = gaps_.begin()->first, to = std::prev(middle)->second.last;
     gaps_.erase(gaps_.begin(), middle);
@@ -46,13 +46,13 @@ std::vector<IdRange> Visibility::Cover(std::size_t most) const {
   std::vector<IdRange> all;
   for (const auto& [first, gap] : gaps_) all.push_back({first, gap.last});
   if (all.size() <= most) return all;
-  // The ranges are kept apart only at the `most` - 1 widest distances.
+  // Neighbouring ranges stay apart only at the `most` - 1 widest distances; all other ranges are joined.
   std::vector<long long> distances;
   for (std::size_t i = 1; i < all.size(); ++i) distances.push_back(all[i].first - all[i - 1].last);
   auto widest = distances;
   const auto cut = widest.begin() + static_cast<std::ptrdiff_t>(most - 1);
   std::nth_element(widest.begin(), cut, widest.end(), std::greater<>());
-  const long long joined = *cut;  // ranges at this distance or nearer are joined
+  const long long joined = *cut;  // neighbouring ranges with at most this distance are joined
   std::vector<IdRange> cover{all[0]};
   for (std::size_t i = 1; i < all.size(); ++i) {
     if (distances[i - 1] > joined)

@@ -15,10 +15,11 @@
 namespace outbox::postgres {
 namespace {
 
-// Records failures in a single statement, which is fenced, all or nothing, and complete once it has been sent, even if
-// the relay is stopped at that moment. Each row is looked up by its id from the list, and the list's data about the row
-// in a JSON object: a join of the list and the table would compare every pair, because sorts and hashes are disabled.
-// "offset 0" prevents the planner from reversing these look-ups.
+// Records failures in one statement, which also checks the token, and which records either all of the failures or none.
+// Once the statement has been sent, the server completes it, even if the relay is stopped meanwhile. Each row is looked
+// up by its id in the list of ids, and the data of its failure by the same id in a JSON object. A join of the list and
+// the table compares every pair, because sorts and hashes are disabled. "offset 0" prevents the planner from reversing
+// these look-ups.
 constexpr const char* kFail = R"(
 with f as materialized (select cast(:failures as jsonb) as failures),
   asked as materialized (select cast(k as bigint) as id, f.failures -> k as failure,
@@ -64,16 +65,16 @@ where tgrelid = cast('{event}' as regclass) and tgname = cast(:name as text) and
 
 constexpr auto kStillThere = std::chrono::seconds(30);
 
-// Returns the schema in which the search path finds the outbox, or else the one in which it would create a table.
-// Temporary tables do not count.
+// Returns the schema in which the search path finds the outbox; if it finds none, the schema in which the session
+// creates tables. Temporary tables are ignored.
 constexpr const char* kHome = R"(
 select n.nspname from unnest(current_schemas(false)) with ordinality p (name, place)
   join pg_namespace n on n.nspname = p.name and n.oid <> pg_my_temp_schema()
   left join pg_class c on c.relnamespace = n.oid and c.relname = cast(:table as text)
 order by c.oid is null, p.place limit 1)";
 
-// Returns true if the schema's name can be written into statements. That is not done with a name that would end a
-// literal, or look like a placeholder or a parameter in the relay's SQL. The session then finds the tables through its
+// Returns true if the schema's name can be written into statements. A name is not written if a character in it can end
+// a literal, or begin a placeholder or a parameter in the relay's SQL; the session then finds the tables through its
 // search path.
 bool CanBeWritten(const std::string& schema) { return schema.find_first_of("'\":\\{}[]$") == std::string::npos; }
 
@@ -95,7 +96,7 @@ Config::Config(std::map<std::string, std::string, std::less<>> options,
     : tables(secrets.Fill(options["table"]), '"', /*ignore_case=*/false, captured, QuoteColumn),
       connection_(options["connection"]),
       secrets_(secrets) {
-  (void)Connection();  // reports errors in the connection string before anything connects
+  (void)Connection();  // reports errors in the connection string before the first connection
 }
 
 Adapter::Opened::Opened(const Config& config, Millis timeout)
@@ -112,8 +113,8 @@ Adapter::Adapter(const std::shared_ptr<Config>& config, Opened opened)
 
 Adapter::~Adapter() { session_.Leave(*client_); }
 
-// After a cancelled call the connection is in the middle of an answer. A new connection then replaces it, and
-// everything that depended on the old connection is forgotten.
+// After a cancelled call the connection is in the middle of an answer. A new connection then replaces it, and all state
+// that depended on the old connection is discarded.
 Client& Adapter::Borrowed() {
   if (client_->cancelled_before()) {
     reader_.reset();

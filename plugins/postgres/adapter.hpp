@@ -25,7 +25,7 @@ struct Config {
   // Returns the complete connection string, with the current values of the secrets.
   [[nodiscard]] std::string Connection() const { return CompleteConnection(connection_, secrets_); }
   sql::Tables tables;
-  RowPlaces places;  // the places of outstanding rows, shared by all sessions
+  RowPlaces places;  // the places (ctid) of outstanding rows, shared by all sessions
 
  private:
   Config(std::map<std::string, std::string, std::less<>> options, const std::shared_ptr<const sql::Source>& captured,
@@ -58,8 +58,8 @@ class Adapter : public sql::Adapter, public WakeUp {
   // temporary table can lead to another table.
   Adapter(const std::shared_ptr<Config>& config, Opened opened);
 
-  // Returns a session that the relay owns and in which no row is hidden. Errors: throws OUTBOX_BAD_CONFIG if rows are
-  // hidden or the session cannot be owned.
+  // Returns a session of the server that belongs to this connection alone, and in which no row is hidden. Errors:
+  // throws OUTBOX_BAD_CONFIG if rows are hidden, or if a pooler may assign the session to other clients.
   Client& Db() override;
   // Returns a session that other clients may share, so the caller must leave no state behind in it.
   Client& Borrowed() override;

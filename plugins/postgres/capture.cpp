@@ -8,9 +8,9 @@
 namespace outbox::postgres {
 namespace {
 
-// The mapped columns as the catalogue describes them. `base` is the type beneath all domains, or '' if that is not a
-// built-in type; `kind_of` is an OUTBOX_COLUMN_... value. The copy of a column that holds neither times nor bytes has
-// the type text, which can represent every type. `unsettled` is true if the text that the trigger writes depends on
+// The mapped columns as the catalogue describes them. `base` is the type beneath all domains, or '' if that type is not
+// built in; `kind_of` is an OUTBOX_COLUMN_... value. The copy of a column that holds neither times nor bytes has the
+// type text, which can represent every type. `unsettled` is true if the text that the trigger writes depends on
 // settings of the session.
 constexpr const char* kLook = R"(
   mapped (place, name, copy, role) as (values [mapped]),
@@ -155,8 +155,8 @@ constexpr const char* kTrigger = R"(do $outbox$ declare wrong text; one record; 
 end $outbox$)";
 
 constexpr const char* kEnd = "drop trigger if exists \"[name]\" on {source}; drop function if exists [function] ();";
-// DROP TRIGGER holds its lock until the commit. So everything that is committed before the recorded position is
-// captured, and nothing that is committed after it. A second run records nothing, because rows that were inserted
+// DROP TRIGGER holds its lock until the commit. So every row that is committed before the recorded position is
+// captured, and no row that is committed after it. A second run records no position, because rows that were inserted
 // between the two runs are not captured.
 constexpr const char* kNotedEnd = R"(do $outbox$ begin
   if exists (select 1 from pg_trigger where tgrelid = [source] and tgname = '[name]') then
@@ -251,7 +251,7 @@ std::string Mapped(const sql::Source& source) {
 }
 
 // Returns SQL for the oid of the table. If the schema is known, the catalogue is queried, because to_regclass fails for
-// a user who lacks USAGE on the schema, which `check` has to report as a finding.
+// a user who lacks USAGE on the schema, and `check` has to report the missing privilege as a finding.
 std::string Oid(const sql::Tables& t, const std::string& table) {
   if (t.schema.empty()) return "to_regclass('" + t.Quote(table) + "')";
   return "(select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = '" + t.schema +

@@ -73,7 +73,7 @@ class Check final : public sql::Check {
       Add(false,
           "the encoding of the database is SQL_ASCII: the server does not know the encoding of its texts, and"
           " their bytes are sent unchanged",
-          "let all applications write UTF-8, or restore a dump into a database that is made with encoding 'UTF8'");
+          "let all applications write UTF-8, or restore a dump into a database that was created with encoding 'UTF8'");
     return true;
   }
 
@@ -100,8 +100,8 @@ class Check final : public sql::Check {
     return first || fix == sql::kMigrate ? fix : "";
   }
 
-  // Returns SQL that adds the column. If it is NOT NULL without a default, it is first added without NOT NULL, because
-  // existing rows have no value in it yet.
+  // Returns SQL that adds the column. If the column is NOT NULL without a default, the SQL first adds it without NOT
+  // NULL, because existing rows have no value in it yet.
   std::string FixMissingColumn(const sql::Table& table, const sql::Column& column) override {
     const std::string& type = column.type;
     const bool later = type.find("not null") != std::string::npos && type.find("default") == std::string::npos;
@@ -117,8 +117,8 @@ class Check final : public sql::Check {
            (expected == "bytea" ? "convert_to(cast(" + name + " as text), 'UTF8')" : name) + " as " + expected + ");";
   }
 
-  // Returns SQL that adds a new column id. If the present id is a uuid and the table has no event_id, it becomes the
-  // event_id.
+  // Returns SQL that adds a new column id. If the present id is a uuid and the table has no event_id, the present id
+  // becomes the event_id.
   std::string FixId(const sql::FoundTable& found, std::set<std::string>& fixed) override {
     const bool renamed = found.columns.at("id") == "uuid" && !found.columns.contains("event_id");
     if (renamed) fixed.insert("event_id");

@@ -10,8 +10,8 @@
 
 namespace outbox::postgres {
 
-// Performs a `check`. `connection` is the connection string for a second connection, which is opened if the first one
-// goes through a pooler.
+// Performs a `check` and returns its findings. `connection` is the connection string for a second connection, which is
+// opened if the first one goes through a pooler. `timeout` limits the wait for that second connection.
 std::vector<Finding> CheckSchema(Client& db, const sql::Tables& tables, const std::string& connection, Millis timeout);
 
 }  // namespace outbox::postgres

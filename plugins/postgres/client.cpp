@@ -306,8 +306,8 @@ PGresult* Client::Next() {
   return PQgetResult(connection_.get());
 }
 
-// Sends all pending data. While it does not fit into the socket, answers are read, because the server may be waiting
-// for this side to read.
+// Sends all pending data. While the socket accepts no more data, reads answers, because the server may be blocked until
+// the client reads them.
 void Client::Flush() {
   for (int left = PQflush(connection_.get()); left != 0; left = PQflush(connection_.get())) {
     if (left < 0) throw Lost();

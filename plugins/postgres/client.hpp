@@ -29,7 +29,7 @@ struct Parameter {
   bool binary = false;
 };
 
-std::int64_t GetNumber(std::string_view bytes);  // decodes 2, 4 or 8 binary bytes; returns 0 for none
+std::int64_t GetNumber(std::string_view bytes);  // decodes 2, 4 or 8 binary bytes; returns 0 if there are no bytes
 
 class Result {
  public:
@@ -60,7 +60,8 @@ class Client : public sql::Session {
   // statement applies. The limit is kept below that of the statement, so that the server's error shows which of the
   // two was exceeded.
   void LimitLocks(Millis limit) { limits_.locks = std::min(limit, limits_.statement / 2); }
-  // Replaces a connection that was given up. The new session is not owned.
+  // Makes `connection` the connection of this client, in place of one that can no longer be used. The new session is
+  // not the relay's own before Own() is called.
   void Adopt(Native connection, Millis timeout);
   // Makes the session the relay's own: it gets the relay's settings, and statements are prepared in it. Before that,
   // each call leaves the session as it was, because a pooler may assign it to another client: the settings of a call
@@ -74,8 +75,8 @@ class Client : public sql::Session {
   // several hosts.
   [[nodiscard]] std::string Address() const;
   void Cancel() noexcept;  // Thread: any
-  // Reports whether the last call was cancelled. The relay keeps using this session, but the connection is in the
-  // middle of an answer and has to be replaced.
+  // Returns true if the last call was cancelled. The relay continues to use its session of the store, but the
+  // connection to the server is in the middle of an answer and has to be replaced.
   [[nodiscard]] bool cancelled_before() const { return broken_ && cancelled_; }
   [[nodiscard]] bool PastHalf() const override { return Clock::now() > half_; }
   [[nodiscard]] bool InTransaction() const override { return PQtransactionStatus(connection_.get()) != PQTRANS_IDLE; }
@@ -108,8 +109,8 @@ class Client : public sql::Session {
   [[nodiscard]] bool AwaitNotification();
 
   sql::Rows Run(const sql::Statement& statement) override;
-  // Sends all statements at once, so that no transaction stays open with its locks because the relay was stopped in the
-  // middle of it.
+  // Sends all statements at once. So no transaction stays open, with its locks, if the relay is stopped between two of
+  // the statements.
   std::vector<sql::Rows> RunTogether(const std::vector<sql::Statement>& statements) override;
 
  private:
@@ -117,8 +118,8 @@ class Client : public sql::Session {
   void LimitOnServer();
   template <class Send>
   Result Ask(Send send);
-  // Runs everything that `send` sends as one transaction, without BEGIN and COMMIT. Returns the results, except the
-  // result of the settings.
+  // Runs all statements that send() sends as one transaction, without BEGIN and COMMIT. Returns their results, without
+  // the result of the statement that applies the settings of the call.
   template <class Send>
   std::vector<Result> AskTogether(Send send);
   void SendSettingsOfCall();

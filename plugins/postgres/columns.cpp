@@ -115,7 +115,8 @@ void EventColumns::ReadCopies(sql::Statements& db, const sql::Tables& tables) {
   }
 }
 
-// Returns the SQL expression for a copy. A copy that is read as text can be read even if somebody has changed its type.
+// Returns the SQL expression for a copy. A copy of the type text is cast to text, so that it can be read even if
+// somebody has changed the type of its column.
 std::string EventColumns::Value(const CopyColumn& copy) const {
   return copy.type == "text" ? "cast(e." + copy.column + " as text)" : "e." + copy.column;
 }
@@ -182,8 +183,8 @@ std::string EventColumns::Select(const std::string& limit) const {
 }
 
 // Returns the SQL expression for the size of the payload, in bytes. octet_length reads the length of a stored text or
-// bytea from its header. A stored jsonb would have to be unpacked for that, so its length is estimated from the packed
-// size; the batch itself counts exactly.
+// bytea from its header. The length of a jsonb can be read only by unpacking it, so it is estimated from the packed
+// size; BatchBuilder counts the exact size.
 std::string EventColumns::PayloadSize() const {
   return IsJson() ? "pg_column_size(e.payload) * 4" : "octet_length(e.payload)";
 }
@@ -210,7 +211,7 @@ Event EventAt(const Result& result, int row, int first, Room& room) {
   e.payload = result.Maybe(row, first + 5);
   e.headers = result.Maybe(row, first + 6);
   const std::int64_t created = result.Number(row, first + 7);
-  // The ends of the range stand for 'infinity' and '-infinity'.
+  // The values at both ends of the range of a timestamptz stand for 'infinity' and '-infinity'.
   const bool known =
       !result.IsNull(row, first + 7) && created > -kPostgresEpoch && created < INT64_MAX - kPostgresEpoch;
   e.created_us = known ? sql::KnownMicros(created + kPostgresEpoch) : 0;

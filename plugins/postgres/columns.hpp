@@ -45,16 +45,16 @@ struct EventColumns {
   // Returns an SQL expression for the size of a row, in bytes, that counts against the limit of a batch. The expression
   // does not fetch a payload that is stored out of line.
   [[nodiscard]] std::string Size() const;
-  // Returns an SQL condition that is true if one part of the row alone exceeds `limit`. The condition is cheaper than
-  // Size(), which matters because the server evaluates it for every row that is read.
+  // Returns an SQL condition that is true if a single column of the row exceeds `limit`, in bytes. The condition is
+  // cheaper than Size(), which matters because the server evaluates it for every row that is read.
   [[nodiscard]] std::string Exceeds(const std::string& limit) const;
 
-  // Returns `pattern` once for each copy, with [copy] replaced by the copy's column of alias e, [n] by its number and
-  // [type] by its type.
+  // Copies() returns `pattern` once for each copy, with [copy] replaced by the copy's column of alias e, [n] by its
+  // number and [type] by its type.
   enum class Large : std::uint8_t { kAlso, kOnly };  // kOnly: only the copies whose values may be long
   [[nodiscard]] std::string Copies(std::string_view pattern, Large large = Large::kAlso) const;
-  // Shown() returns SQL for the binary value, in hexadecimal digits, of the column with the entry `place` in `mapped`.
-  // Written() converts such a value to the form that outbox_event.columns holds.
+  // Shown() returns SQL for the binary value of a column, in hexadecimal digits; `place` is the entry of the column in
+  // `mapped`. Written() converts a value of this form to the form that outbox_event.columns holds.
   [[nodiscard]] std::string Shown(int place) const;
   [[nodiscard]] std::string Written(int place, const std::string& value) const;
 

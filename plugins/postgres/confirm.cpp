@@ -11,25 +11,28 @@
 namespace outbox::postgres {
 namespace {
 
-// This condition finds rows by the primary key and nothing else, regardless of the statistics: the event id of each row
-// is looked up by the position of its id in the sorted ids $1, and not joined.
+// Condition that makes the server find the rows by the primary key, regardless of the statistics. $1 holds the sorted
+// ids, and $2 the event ids in the same order. The event id of a row is looked up by the position of the row's id in
+// $1, and not by a join.
 constexpr const char* kThese = "[id] = any($1) and event_id = ($2)[[at]]";
-// This condition finds rows at the places $3. It also compares both ids, because another row may be at the place by
+// Condition that finds rows by their ctids, $3. It also compares both ids, because another row may have the ctid by
 // now, perhaps even one with the same event id.
 constexpr const char* kTheseThere = "ctid = any($3) and [id] = ($1)[[at]] and event_id = ($2)[[at]]";
 
-// {retry} is almost always empty, which costs one look-up. The number of deleted rows is that of the outbox.
+// The statement deletes the rows and their failures, and returns how many rows of the outbox were deleted. {retry} is
+// almost always empty, so deleting the failures costs only one look-up.
 //
-// This transaction does not wait until it is on disk. If a crash of the server undoes it, the result is duplicates;
-// the wait would compete with the application's commits for the same disk (docs/design/decisions/0018).
+// The commit does not wait until it is on disk. If a crash of the server undoes the commit, the events are sent twice;
+// a wait for the disk would compete with the application's commits for the same disk (docs/design/decisions/0018).
 constexpr const char* kConfirm = R"(
 with settled as (delete from {retry} where [these failures] and exists (select 1 from {retry}))
 delete from {event} where [these] and (select set_config('synchronous_commit', 'off', true)) is not null)";
 constexpr const char* kRemove = "delete from {event} where [these]";
 constexpr const char* kStillThere = "select cast(id as bigint) from {event} where [these]";
 
-// Time for which a delete waits for a row that another transaction has locked. After one such wait, the other rows of
-// the same confirm are deleted again with the short wait, in smaller and smaller groups, until the locked row is found.
+// Time for which a delete waits for a row that another transaction has locked. After a delete has waited in vain, the
+// other rows of the same confirm are deleted in smaller and smaller groups, with kShortLockWait, until the locked row
+// is found.
 constexpr Millis kLockWait{2000}, kShortLockWait{50};
 constexpr auto kShortWaitsLast = std::chrono::seconds(10);
 
@@ -57,7 +60,8 @@ int Digit(char c) {
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-// The parameters of a delete. Each function returns a list of parameters that names the same rows.
+// The parameters of a delete. by_id() and by_place() return parameter lists for the same rows; the list of by_place()
+// also contains the places.
 struct Named {
   std::string ids, uuids, places;
   [[nodiscard]] std::vector<Parameter> by_id() const { return {{ids, true}, {uuids, true}}; }
@@ -136,8 +140,8 @@ Confirmation::Kept Confirmation::Delete(Rows rows, For what) {
   } catch (const Error& error) {
     const Client::LastFailure failure = client_.failure();
     if (error.sqlstate == kLockTimeout && failure.holder.empty()) RefuseLocked(failure, rows);
-    // The delete itself is slow, for example because of a trigger: waits for locks have a shorter limit than the
-    // statement.
+    // The limit for a lock is shorter than the limit for the statement. So if the statement has exceeded its limit and
+    // no lock holder is known, the delete itself is slow, for example because of a trigger.
     const bool slow = error.sqlstate == kStatementTimeout && failure.holder.empty();
     if (!slow && !IsRefusal(error.sqlstate, failure.within_function())) throw;
     throw Error(OUTBOX_REFUSED,
@@ -151,10 +155,11 @@ Confirmation::Kept Confirmation::Delete(Rows rows, For what) {
   return StillThere(rows, there);
 }
 
-// Throws the error for a row lock that was not obtained in time. If a trigger waits for something that it writes to, no
-// row can be removed, and deleting fewer rows at a time would find nothing. While PostgreSQL waits for the transaction
-// that has locked one of these rows, the context of the error is one line, which names the row; while it waits for
-// other waiters of that row, there is no context.
+// Throws the error for a row lock that was not obtained in time. If a trigger waited for something that it writes to,
+// the error is OUTBOX_TIMEOUT, because then no row can be removed, and deleting fewer rows at a time does not help. The
+// context of the error then has several lines. If the delete itself waited for the transaction that has locked one of
+// the rows, the context is one line, which names the row; if it waited for other waiters of that row, there is no
+// context.
 void Confirmation::RefuseLocked(const Client::LastFailure& failure, Rows rows) {
   if (const auto last_line = failure.context.rfind('\n'); last_line != std::string::npos)
     throw Error(OUTBOX_TIMEOUT, "PostgreSQL: " + failure.message + ", in: " + failure.context.substr(last_line + 1),

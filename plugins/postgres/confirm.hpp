@@ -1,5 +1,5 @@
-// Deletes delivered rows by id and event id. A row is first looked for at the place where it was when it was read,
-// then by the primary key.
+// Deletes delivered rows by id and event id. A row is first looked for at the place (ctid) that it had when it was
+// read, then by the primary key.
 #pragma once
 
 #include <chrono>
@@ -30,7 +30,7 @@ class Confirmation : public sql::Confirmation {
   Client& client_;
   const sql::Tables& tables_;
   RowPlaces& places_;
-  // Time until which a confirm waits for a lock no longer than kShortLockWait.
+  // Until this time, a confirm waits for a lock no longer than kShortLockWait.
   std::chrono::steady_clock::time_point short_waits_until_;
 };
 

@@ -31,18 +31,17 @@ using Options = std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)>;
 Options Parse(const std::string& connection) {
   char* text = nullptr;
   Options options(PQconninfoParse(connection.c_str(), &text), PQconninfoFree);
-  PQfreemem(text);  // libpq's message is not shown, because it would quote a part of the string
+  PQfreemem(text);  // libpq's message is not shown, because it quotes a part of the string
   if (!options)
     throw Error(OUTBOX_BAD_CONFIG,
                 "options: 'connection' is neither a list such as \"host=db dbname=shop\" nor a postgresql:// address;"
-                " a value with spaces stands in single quotes in a list, and is percent-encoded in an address; a secret"
+                " put a value with spaces in single quotes in a list, and percent-encode it in an address; a secret"
                 " may be the value of an option, or all of 'connection'");
   return options;
 }
 
 // Refuses an address with an "@" or "/" in an unexpected place. libpq splits an address in the wrong places if its
-// password contains one of these characters, and parts of the password would then be shown as a host, a port or a
-// database.
+// password contains one of these characters, and then shows parts of the password as a host, a port or a database.
 void CheckAddress(const std::string& connection) {
   const auto scheme = connection.find("://");
   if (!connection.starts_with("postgres") || scheme == std::string::npos) return;
@@ -99,9 +98,9 @@ std::string OneLine(const std::string& text) {
   return joined;
 }
 
-// Reports whether a person has to fix the cause that the line describes. Such a line contains the SQLSTATE of a
-// server's refusal, which libpq shows in its verbose text, or libpq's own message about the server's TLS or about a
-// value in 'connection'.
+// Returns true if the line describes a cause that a person has to fix: it contains the SQLSTATE of a server's refusal,
+// which libpq shows in its verbose text, or libpq's own message about the server's TLS or about a value in
+// 'connection'.
 bool IsRefusal(const std::string& line) {
   constexpr std::array kSigns{
       "  28000: ", "  28P01: ", "  3D000: ", "does not support SSL", "certificate", "for connection option",
@@ -139,9 +138,9 @@ bool RefusedForGood(const std::string& text) {
   return refused;
 }
 
-// A prepared plan that was made while the table was empty took 1634 ms for a query that takes 1 ms with an index. So
-// only index plans are allowed: by key, in order, without workers and without JIT compilation. quote_all_identifiers is
-// off, because names of types are compared in their unquoted form.
+// The planner settings of a session. A prepared plan that was made while the table was empty took 1634 ms for a query
+// that takes 1 ms with an index. So the settings leave only plans that read an index in its order, without workers and
+// without JIT compilation. quote_all_identifiers is off, because names of types are compared in their unquoted form.
 using Settings = std::array<std::pair<const char*, const char*>, 8>;
 constexpr Settings kSettings{{{"enable_seqscan", "off"},
                               {"enable_bitmapscan", "off"},
@@ -163,8 +162,8 @@ std::string Quoted(const std::string& value) {
   return quoted + "'";
 }
 
-// Returns the settings as statements. The last statement makes the server detect that a relay which waits for a lock
-// has gone. Its setting exists from version 14 on.
+// Returns the settings as statements. The last statement makes the server detect that the relay has disconnected while
+// a statement of the relay waits for a lock. That setting, client_connection_check_interval, exists from version 14 on.
 std::string SessionSettings() {
   std::string sql = "set plan_cache_mode = force_generic_plan;";
   for (const auto& [name, value] : kSettings) sql += std::string(" set ") + name + " = " + value + ";";

@@ -33,9 +33,9 @@ Native Connect(const std::string& complete);
 // Quotes a value for a connection string.
 std::string Quoted(const std::string& value);
 
-// Settings for planning and waiting, and the time limits in milliseconds. SessionSettings() returns statements for a
-// session that the relay owns, SettingsOfCall() one query whose settings end with its transaction, and
-// SettingsOfScript() statements that precede a script and end with its transaction.
+// The functions return SQL that applies the settings for planning and waiting, and the time limits in milliseconds.
+// SessionSettings() returns statements for a session that the relay owns, SettingsOfCall() one query whose settings end
+// with its transaction, and SettingsOfScript() statements that precede a script and end with its transaction.
 std::string SessionSettings();
 struct Limits {
   Millis statement{0}, locks{0};  // zero = no limit

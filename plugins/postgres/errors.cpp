@@ -21,7 +21,7 @@ bool IsRefusal(const std::string& sqlstate, bool within_function) {
   if (sqlstate.size() != 5 || sqlstate == kLockTimeout || sqlstate == "55006" || sqlstate == "55P04") return false;
   if (is_one_of({"00", "01", "02", "08", "25", "26", "28", "40", "53", "57", "58", "72", "F0", "XX"})) return false;
   if (is_one_of({"09", "21", "22", "23", "27", "38", "39", "44", "45", "54", "55", "P0"})) return true;
-  // The other classes that the server defines.
+  // The other SQLSTATE classes that PostgreSQL defines.
   const bool own = is_one_of({"03", "0A", "0B", "0F", "0L", "0P", "0Z", "10", "20", "24", "2B", "2D", "2F", "34", "3B",
                               "3D", "3F", "42", "HV"});
   return within_function || !own;
@@ -64,7 +64,7 @@ Error Explain(const sql::Tables& tables, const std::string& sqlstate, const std:
   if (family == "22" || family == "23") return error(OUTBOX_BAD_DATA);
   if (sqlstate == "42P05")
     return error(OUTBOX_UNAVAILABLE,
-                 "another client uses this session, too: connect past the pooler, or to a pool in session mode");
+                 "another client uses this session, too: connect directly to the server, or to a pool in session mode");
   // The prepared statements of this session are gone or no longer valid.
   if (sqlstate == "26000" || sqlstate == "0A000") return error(OUTBOX_UNAVAILABLE);
   if (family == "08" || family == "53" || family == "57" || family == "58" || IsConflict(sqlstate) || sqlstate.empty())

@@ -47,7 +47,7 @@ constexpr Text kDown{"sequence [1] counts down: ids have to rise in the order of
                      "alter sequence [1] increment 1;"};
 constexpr const char* kDownSql = "[sequence] select 'error', name from sequence where seqincrement < 1";
 
-constexpr Text kBelow{"sequence [1] gives ids below 1: the relay reads ids from 1 on, so it never sends these rows",
+constexpr Text kBelow{"sequence [1] assigns ids below 1: the relay reads ids from 1 on, so it never sends these rows",
                       "alter sequence [1] restart with 1;"};
 constexpr const char* kBelowSql = R"([sequence] select 'error', name from sequence where seqincrement > 0
   and coalesce(case when has_sequence_privilege(seqrelid, 'select, usage') then pg_sequence_last_value(seqrelid) end,
@@ -74,7 +74,7 @@ from id where type in ('integer', 'smallint'))";
 constexpr const char* kRunOutSql = R"([sequence]
 select 'warning', '[shown]', l.last, l.most, case when l.most < 9223372036854775807
   then 'alter table [quoted] alter column id type bigint; alter sequence ' || s.name || ' as bigint no maxvalue;'
-  else 'stop the writers and the relay, let the outbox run empty, then run alter sequence ' || s.name || ' restart;' end
+  else 'stop the writers, let the relay empty the outbox, stop the relay, then run alter sequence ' || s.name || ' restart;' end
 from sequence s cross join id cross join lateral (select
   case when has_sequence_privilege(s.seqrelid, 'select, usage') then pg_sequence_last_value(s.seqrelid) end as last,
   least(s.seqmax, case id.type when 'integer' then 2147483647 when 'smallint' then 32767 else s.seqmax end) as most) l

@@ -30,7 +30,7 @@ select 'warning', t.shown, quote_ident(g.tgname),
   case when g.tgtype & 2 <> 0 then 'before ' else 'after ' end || concat_ws(' or ',
     case when g.tgtype & 4 <> 0 then 'insert' end, case when g.tgtype & 8 <> 0 then 'delete' end,
     case when g.tgtype & 16 <> 0 then 'update' end),
-  case when g.tgtype & 3 <> 3 then 'an error in it refuses the write'
+  case when g.tgtype & 3 <> 3 then 'an error in it makes the write fail'
     when g.tgtype & 8 <> 0 then 'if its function returns NULL, as with "return new", a delivered row stays'
     else 'if its function returns NULL, nothing is written, and its changes to a row are sent' end,
   'drop trigger ' || quote_ident(g.tgname) || ' on ' || t.quoted ||
@@ -41,8 +41,8 @@ where not g.tgisinternal and g.tgenabled in ('O', 'A') and g.tgparentid = 0
   and not (t.kind = 'event' and g.tgname = '[wake_up]')
 order by t.shown, g.tgname)";
 
-// PostgreSQL refuses most kinds of rules for statements inside WITH, and with such statements the relay deletes events
-// and moves them to the dead letters.
+// The relay deletes events, and moves them to the dead letters, by statements inside WITH. PostgreSQL refuses such
+// statements on a table that has a rule, for most kinds of rules.
 constexpr Text kRule{"rule [2] on [3] of table [1]: [4]", "drop rule [2] on [5];"};
 constexpr const char* kRulesSql = R"([tables]
 select case when t.kind = 'event' and r.ev_type = '3' then 'warning' else 'error' end, t.shown, quote_ident(r.rulename),
@@ -185,7 +185,7 @@ from ours o join pg_attribute a on a.attrelid = o.oid and not a.attisdropped
 join pg_collation l on l.oid = a.attcollation
 where a.attname in ('aggregate_id', 'relay_id', 'owner') and not l.collisdeterministic order by o.shown, a.attnum)";
 
-// This query checks the settings of other roles. The relay's own session is checked together with the server.
+// This query checks the settings of other roles. The checks of the server cover the relay's own session.
 constexpr Text kUnsafe{
     "commits of [1] are visible before they are safe on disk (synchronous_commit=off): a crash of the server may undo"
     " rows that were already sent",

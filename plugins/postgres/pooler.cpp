@@ -17,7 +17,7 @@ Error NotKept(Pooling pooling) {
   return {OUTBOX_BAD_CONFIG, "PostgreSQL: " + Describe(pooling) + "; " + kNeedsSession};
 }
 
-// Returns true in statement mode, in which the pooler ends the connection when a transaction begins.
+// Returns true if the pooler is in statement mode: it then ends the connection when a transaction begins.
 bool RefusesTransactions(Client& other) {
   try {
     other.Script("begin");
@@ -28,7 +28,7 @@ bool RefusesTransactions(Client& other) {
   }
 }
 
-// Reports whether the two connections share sessions. While each has a session of its own, the process id of neither
+// Returns true if the two connections share sessions. While each has a session of its own, the process id of neither
 // changes.
 bool Share(Client& client, const std::string& pid, Client& other) {
   const std::string others = Pid(other);
@@ -52,7 +52,7 @@ Pooling FindPooling(Client& client, const std::string& connection, const sql::Ta
     Client other(Connect(connection + client.Address()), tables, std::min(timeout, kPatience));
     if (Share(client, pid, other)) return RefusesTransactions(other) ? Pooling::kStatement : Pooling::kTransaction;
   } catch (const Error& error) {
-    // If no second session is available in time, the first one is kept for this connection.
+    // If the pooler provides no second session in time, it keeps the first session for this connection.
     if (error.code != OUTBOX_TIMEOUT && error.code != OUTBOX_UNAVAILABLE) throw;
   }
   return Pooling::kSession;
@@ -65,11 +65,11 @@ std::string Describe(Pooling pooling) {
     case Pooling::kSession:
       return "the connection goes through a pooler that keeps a session for each connection (session mode)";
     case Pooling::kTransaction:
-      return "the connection goes through a pooler that gives each transaction another session (transaction mode)";
+      return "the connection goes through a pooler that may run each transaction in another session (transaction mode)";
     case Pooling::kStatement:
       break;
   }
-  return "the connection goes through a pooler that gives each statement another session (statement mode)";
+  return "the connection goes through a pooler that may run each statement in another session (statement mode)";
 }
 
 SessionGuard::SessionGuard(Client& client, const std::string& connection, const sql::Tables& tables, Millis timeout) {

@@ -18,19 +18,19 @@ enum class Pooling {
   kStatement     // a pooler that may use another session for each statement
 };
 
-// Determines what the connection goes through; it changes no setting in any session. A pooler is recognised by the
-// process id in its greeting, which is not that of the server. Its mode is determined with a second connection, which
-// waits for at most `timeout`: if the pooler gives both connections the same session, it shares sessions. In a busy
-// pool that shares sessions, the two connections probably but not certainly get the same session, so SessionGuard keeps
-// checking.
+// Determines whether the connection goes through a pooler, and the mode of that pooler. The function changes no setting
+// in any session. A pooler is recognised by the process id in its greeting, which is not that of the server. Its mode
+// is determined with a second connection, which waits for at most `timeout`: if the pooler gives both connections the
+// same session, it shares sessions. In a busy pool that shares sessions, the two connections probably but not certainly
+// get the same session, so SessionGuard keeps checking.
 [[nodiscard]] Pooling FindPooling(Client& client, const std::string& connection, const sql::Tables& tables,
                                   Millis timeout);
 
 // Message texts: kNeedsSession says which kind of connection the relay needs; Describe() names the pooler through which
 // the relay is connected.
 inline constexpr const char* kNeedsSession =
-    "connect past the pooler, or to a pool in session mode: the relay's prepared statements, settings and notifications"
-    " live as long as its session";
+    "connect directly to the server, or to a pool in session mode: the relay's prepared statements, settings and"
+    " notifications live as long as its session";
 [[nodiscard]] std::string Describe(Pooling pooling);
 
 class SessionGuard {
@@ -40,8 +40,8 @@ class SessionGuard {
   SessionGuard(Client& client, const std::string& connection, const sql::Tables& tables, Millis timeout);
   // Checks before a call, once per second and only through a pooler, that the session is still the same.
   void Verify(Client& client);
-  // Resets the session at the end. A pool in session mode should reset it itself, but a pooler may pass the session on
-  // unchanged.
+  // Resets the session when the relay gives it up. A pool in session mode should reset the session itself, but some
+  // poolers pass it on to the next client unchanged.
   void Leave(Client& client) const noexcept;
 
  private:

@@ -10,8 +10,8 @@ std::string Replaced(std::string text, const std::string& place, const std::stri
 }
 
 // Properties of the read as a whole. [plain] is true if there is one shard and no failure, so that every row may be
-// sent. [mixed] is true if there are several shards or failures. The statement contains the parts for both cases, and
-// the server executes only one of them.
+// sent. [mixed] is true if there are several shards or failures. The statement contains SQL for both cases, and the
+// server executes only that of the case that applies.
 const char* const kAbout = R"(with s as materialized (
   select m.shards,
     exists (select 1 from {retry}) as troubled,
@@ -23,7 +23,7 @@ const char* const kAbout = R"(with s as materialized (
 const char* const kPlain = "(select s.shards = 1 and not s.troubled and not s.ended from s)";
 const char* const kMixed = "(select (s.shards > 1 or s.troubled) and not s.ended from s)";
 
-// The shard of the row `e`.
+// SQL expression for the shard of the row `e`.
 const char* const kHashed =
     "mod(coalesce(hashtext(e.aggregate_id), hashint8(e.id)) & 2147483647, (select s.shards from s))";
 // Condition: the row `e` belongs to this shard and may be sent now. A failure whose row was deleted by hand holds back
@@ -44,7 +44,7 @@ const char* const kUnfailed = R"((
       and not [behind]))
 )";
 // Condition: the row is queued behind a failed event of its key. Only the index on the hash of the key can be used for
-// this condition, regardless of the statistics, because no other index contains the sum.
+// this condition, regardless of the statistics, because no other index contains the expression row_id + 0.
 const char* const kBehind = R"(exists (select 1 from {retry} r
                   where hashtext(r.aggregate_id) = hashtext(e.aggregate_id) and r.row_id + 0 < e.id
                   and r.remove_at is null
@@ -54,8 +54,8 @@ const char* const kBehind = R"(exists (select 1 from {retry} r
 const char* const kAttemptsOf = R"(case when (select s.troubled from s)
     then coalesce((select greatest(r.attempts, 1) from {retry} r where r.row_id = e.id and r.event_id = e.event_id), 0) else 0 end)";
 
-// Returns the ids of late rows in one value, because almost all of these rows are outstanding. The ids are not limited
-// to as many as fit into the batch, because outstanding rows would then hide the others.
+// Returns the ids of late rows in one value, because almost all of these rows are outstanding. All ids are returned,
+// even if they do not fit into the batch: with a limit, outstanding rows would hide the others.
 const char* const kLateRows = R"(
 select 1, null::bigint, null::uuid, null::text, null::text, null::text, null::[payload], null::text, null::timestamptz, 0,
   (select string_agg(int8send(e.id), '') from {event} e where e.id > $1 and e.id <= $2 and [plain])[no copies]
@@ -77,7 +77,8 @@ union all (select 5, count(*), null, null, cast((array_agg(d.row_id))[count(*)] 
               order by r.next_try, r.row_id limit $9) l) d)
 )";
 
-// Returns new rows. A relay reads almost always only the first part, and each column in it that is not NULL costs time.
+// Returns new rows. A relay almost always reads rows of the first SELECT only, where each column that is not NULL costs
+// time.
 const char* const kNewRows = R"(
 union all (select case when [heavy] then 2 end, [light columns], null::integer, null[copies]
   from {event} e where e.id > $2 and [plain] order by e.id limit $3)
@@ -114,8 +115,8 @@ const char* const kLockersNow =
      and a.database = [database]),
   pg_snapshot_xmax(pg_current_snapshot())::text)";
 
-// Returns the last id that was drawn, or 0 if it is not known: without the privilege to read the sequence, or if
-// sessions cache ids.
+// Returns the last id that was drawn from the sequence, or 0 if that id is not known: the user lacks the privilege to
+// read the sequence, or sessions cache ids.
 const char* const kDrawn = R"(
 select coalesce((select case when q.seqcache = 1 and q.seqincrement > 0 and not q.seqcycle
     and has_sequence_privilege(q.seqrelid, 'select, usage') then pg_sequence_last_value(q.seqrelid) end
@@ -127,8 +128,8 @@ union all (select 4, (select s.token from s), null, [lockers],
   null, (select s.troubled::integer from s), null[no copies])
 )";
 
-// Reads rows alone, for a relay that has a backlog and needs no rows below its position. The statement returns rows
-// only if there is nothing else that would have to be read.
+// Reads only new rows, for a relay that has a backlog and needs no rows below its position. The statement returns no
+// rows if there are failed events or, unless it reads one of several shards, if there are several shards.
 const char* const kAlone = R"(with s as materialized (
   select m.shards, exists (select 1 from {retry}) as troubled,
     (select token from {shard} where shard = $1 and owner is not null) as token

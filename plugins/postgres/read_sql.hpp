@@ -20,13 +20,15 @@ enum Kind : int {
   // failures that were examined. kCreated and kType hold the due time and the row id of the last examined failure.
   kDue = 5
 };
-// The columns of the result, and the second meaning that some of them have in the tail or in rows that are read alone.
+// The columns of the result, and the second meaning that some columns have in the tail, or in the results of
+// RowsAloneSql() and OurRowsAloneSql().
 enum Column : int { kKind, kId, kEventId, kKey, kType, kTopic, kPayload, kHeaders, kCreated, kAttempts, kIds };
 constexpr int kCopies = kIds + 1;  // the first of EventColumns::copies, if there are any
-constexpr int kPlace = kIds;       // in rows that are read alone: the row's place in the table (ctid), or NULL
-// In the tail: not NULL = nothing was read, because a watched transaction has ended. In the tail of rows that are read
-// alone: "shared" = nothing was read, because there are several shards; "troubled" = nothing was read, because there
-// are failed events.
+// in results of RowsAloneSql() and OurRowsAloneSql(): the row's place in the table (ctid), or NULL
+constexpr int kPlace = kIds;
+// In the tail: not NULL = nothing was read, because a watched transaction has ended. In the tail of RowsAloneSql() and
+// OurRowsAloneSql(): "shared" = nothing was read, because there are several shards; "troubled" = nothing was read,
+// because there are failed events.
 constexpr int kEnded = kHeaders;
 constexpr int kLockers = kKey;        // in the tail: the transactions that may still insert late rows
 constexpr int kNextXid = kType;       // in the tail: the next transaction id, from which the full ids are derived
@@ -44,16 +46,18 @@ std::string ReadSql(const sql::Tables& tables, const EventColumns& columns, bool
 // $1 low  $2 cursor  $3 limit of rows  $4 limit in bytes  $5 watched transactions  $6 shard  $7 highest id to read
 std::string RescanSql(const sql::Tables& tables, const EventColumns& columns);
 
-// Returns the statement that reads rows alone: only the rows above the cursor, with kPlace and without attempts; the
-// tail lists no transactions. The statement reads nothing if there are several shards or failed events, see kEnded.
+// Returns the statement that reads new rows alone, that is, without late rows and failures: rows above the cursor, with
+// kPlace and without attempts. The tail lists no transactions. The statement reads nothing if there are several shards
+// or failed events, see kEnded.
 // $1 shard  $2 cursor  $3 limit of rows  $4 limit in bytes for each row
 std::string RowsAloneSql(const sql::Tables& tables, const EventColumns& columns);
-// Returns the statement that reads rows alone for one of several shards. It reads nothing if there are failed events.
+// Returns the statement that reads new rows alone for one of several shards. It is otherwise like that of
+// RowsAloneSql(), but reads nothing only if there are failed events.
 // $1 shard  $2 cursor  $3 limit of rows  $4 limit in bytes for each row  $5 highest id to read
 std::string OurRowsAloneSql(const sql::Tables& tables, const EventColumns& columns);
 // Returns the statement that returns one row: a tail with kLockers and kNextXid.
 std::string LockersSql(const sql::Tables& tables, const EventColumns& columns);
-// Returns the statement for the last id that was drawn from the sequence; its result is 0 if that is not known.
+// Returns the statement for the last id that was drawn from the sequence; its result is 0 if that id is not known.
 std::string DrawnSql(const sql::Tables& tables);
 // Returns the statement that reads rows by their ids; they have the kinds kRow and kCut. $1 ids  $2 limit in bytes
 std::string LateSql(const sql::Tables& tables, const EventColumns& columns);

@@ -95,7 +95,7 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
   batch.CoveredByShard(call.token);
   Shard& shard = shards_[call.shard];
   // A shard that was lost and gained again is read from its oldest row, because another relay may have left rows below
-  // this position.
+  // the position of this reader.
   if ((request.from_oldest() && !request.rescan()) || shard.token != call.token) {
     shard = Shard{.token = call.token};
     Settle(shard.position);
@@ -125,7 +125,8 @@ Reader::Page Reader::Ask(const Call& call, const ReserveRequest& request, Shard&
       alone && shard.shared ? std::min<long long>(at.cursor() + shard.stretch.For(fits, kMaxIds), at.settled()) : 0;
   const std::int64_t asked = upto != 0 ? fits : shard.stretch.For(fits, kMaxRows);
   const auto all = static_cast<std::int32_t>(std::min<std::uint64_t>(request.max_bytes(), kMaxBytes));
-  // The payload, the key and the headers of a row may each have this size, in bytes.
+  // Largest size, in bytes, that the payload, the key and the headers of a row may each have if the sizes of the rows
+  // are not summed up.
   const std::int32_t each = std::max(1, static_cast<std::int32_t>(all / asked / 3));
   if (!alone && shard.due.shares.NewPass()) shard.due = {.shares = shard.due.shares};
   const auto failures = alone ? 0 : static_cast<std::int64_t>(shard.due.shares.ForRetries(request));
@@ -197,8 +198,8 @@ Reader::Next Reader::Take(const Call& call, const ReserveRequest& request, Shard
     return Next::kAgain;
   }
   // Late rows precede all new rows, and new rows are added only after all late ones. A relay that drops late rows finds
-  // them again by a rescan, so late rows are returned only once: otherwise a batch of them would fill every read as
-  // long as an older transaction is open.
+  // them again by a rescan, so late rows are returned only once. If they were returned repeatedly, they would fill
+  // every read while an older transaction is open.
   if (!AddLate(request, page, batch, shard.late)) return Next::kDone;
   if (!page.alone) AddDue(request, page, shard.due, batch);
   const NewRows rows = AddNew(page, shard, batch);
@@ -248,10 +249,10 @@ Reader::Next Reader::EndOfOutbox(const Page& page, Shard& shard, BatchBuilder& b
   return Next::kDone;
 }
 
-// Continues or ends a read after which there are more rows than those of `page`, or may be.
+// Continues or ends a read after which there are, or may be, more rows than those of `page`.
 Reader::Next Reader::GoOn(const Page& page, const NewRows& rows, Shard& shard, BatchBuilder& batch) {
-  // If there are failures, a read of rows alone is never sufficient. If the page had no row of this shard, or if its
-  // rows are large, the next read asks for everything.
+  // If there are failures, it is never sufficient to read only new rows. If the page had no row of this shard, or if
+  // its rows are large, the next read is an ordinary read of all kinds of rows.
   shard.behind = page.upto != 0 ? rows.ours > 0 && !shard.weighed : page.alone || !Troubled(page);
   shard.stretch.Learn(page.upto != 0 ? rows.cursor - rows.begin : rows.looked, rows.ours);
   const long long needed = shard.shared ? rows.cursor + 1 : rows.missing;

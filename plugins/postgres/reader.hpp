@@ -1,5 +1,5 @@
 // Implements ReserveNewEvents on PostgreSQL: one statement with one snapshot (see Visibility) and binary results. A
-// relay that has a backlog reads new rows alone if there can be neither late rows nor failures.
+// relay that has a backlog reads only new rows if there can be neither late rows nor failures.
 #pragma once
 
 #include <cstdint>
@@ -47,7 +47,7 @@ class Reader {
     std::uint64_t token = 0;
     Visibility position{};
     std::set<long long> late{};  // late rows above position.floor() that were returned; none is returned again
-    bool behind = false;   // true if the last read did not reach the end, so that the next one may read rows alone
+    bool behind = false;   // true if the last read did not reach the end, so that the next one may read only new rows
     bool shared = false;   // true if some rows belonged to other shards or had to wait
     bool weighed = false;  // true if the last rows were large, so that the next read sums up their sizes
     sql::ScanEstimate stretch{};
@@ -63,7 +63,7 @@ class Reader {
     std::int64_t asked = 0;  // the largest number of new rows that was asked for
     // the id up to which only rows of this shard were asked for; 0 = rows of all shards were asked for
     long long upto = 0;
-    std::size_t small = 0;      // the size in bytes up to which rows do not have to be weighed
+    std::size_t small = 0;      // the size in bytes up to which the sizes of rows do not have to be summed up
     bool alone = false;         // true if only new rows were asked for
     std::int64_t failures = 0;  // the number of failures to examine
   };
@@ -78,19 +78,19 @@ class Reader {
   };
   enum class Next { kDone, kAgain };
 
-  // Starts to make drawn ids stable. Returns false if the last id that was drawn from the sequence cannot be
-  // determined.
+  // Queries the last drawn id, and the transactions that must end before all ids up to it are stable (see Visibility).
+  // Returns false if the last id that was drawn from the sequence cannot be determined.
   bool Settle(Visibility& position);
   Page Ask(const Call& call, const ReserveRequest& request, Shard& shard, bool alone);
   Result AskAll(const Call& call, const Shard& shard, std::int64_t rows, std::int32_t bytes, std::int64_t failures);
   Result AskAlone(const Call& call, const Visibility& at, std::int64_t rows, std::int32_t bytes, long long upto);
-  // Reports whether a read of rows alone is sufficient, because there is nothing else to read. Clears `behind`.
+  // Returns true if it is sufficient to read only new rows, because there is nothing else to read. Clears `behind`.
   [[nodiscard]] static bool MayReadAlone(Shard& shard);
   Next Take(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
   NewRows AddNew(const Page& page, Shard& shard, BatchBuilder& batch);
   Next EndOfOutbox(const Page& page, Shard& shard, BatchBuilder& batch);
   Next GoOn(const Page& page, const NewRows& rows, Shard& shard, BatchBuilder& batch);
-  // Reports whether there are failed events. REQUIRES: `page` is not a page of rows alone.
+  // Returns true if there are failed events. REQUIRES: `page` is the result of an ordinary read.
   [[nodiscard]] static bool Troubled(const Page& page);
   void TakeStep(const Call& call, const ReserveRequest& request, Shard& shard, BatchBuilder& batch);
   void CheckTail(const Call& call, const Result& result);

@@ -36,7 +36,8 @@ struct Origin {
 Origin OriginOf(const std::string& setting, const std::string& source, const std::string& role,
                 const std::string& database) {
   const std::string reset = " reset " + setting + ";";
-  // The session that runs the fix may itself be read-only because of this setting, and could then alter nothing.
+  // The fix begins a read-write transaction, because the same setting may make the session read-only in which the fix
+  // is run.
   const auto alter = [&](const std::string& what) {
     return setting == kReadOnlySetting ? "begin read write; alter " + what + reset + " commit;"
                                        : "alter " + what + reset;
@@ -64,7 +65,7 @@ Error WhyReadOnly(sql::Statements& db) {
   const Origin origin = OriginOf(kReadOnlySetting, row[2].value_or(""), row[3].value_or(""), row[4].value_or(""));
   if (row[1] != "on" || origin.place.empty()) return ReadOnly();
   return ReadOnly("the session is read-only, because " + std::string(kReadOnlySetting) + " is on " + origin.place,
-                  "if the outbox may be written to: " + origin.fix);
+                  "to make the outbox writable: " + origin.fix);
 }
 
 std::string FixMissingTable(sql::Statements& db, const sql::Tables& given) {
@@ -77,13 +78,14 @@ std::string FixMissingTable(sql::Statements& db, const sql::Tables& given) {
   const std::string schema = row[5].value_or("SCHEMA");
   std::string fix = "search_path is '" + path + "'" + (origin.place.empty() ? "" : ", set " + origin.place) +
                     (elsewhere ? ", but schema \"" + schema + "\" contains tables of an outbox with this name"
-                               : ", which leads to no schema that exists and that the role may use") +
+                               : ", which names no schema that exists and that the role can use") +
                     ": name the schema in /storage/options, \"table\": \"" + schema + "." + given.event_name + "\"";
   if (!origin.fix.empty()) fix += ", or correct the setting: " + origin.fix;
-  if (!elsewhere) return fix + " Then " + sql::kMigrate;
+  const std::string next = fix.ends_with(';') ? " " : "; ";
+  if (!elsewhere) return fix + next + "then " + sql::kMigrate;
   return schemas.empty() ? fix
-                         : fix + " For an outbox of its own in schema \"" + schemas.substr(0, schemas.find(',')) +
-                               "\" " + sql::kMigrate;
+                         : fix + next + "to create a separate outbox in schema \"" +
+                               schemas.substr(0, schemas.find(',')) + "\" " + sql::kMigrate;
 }
 
 void RequireSchema(sql::Statements& db, const sql::Tables& given) {

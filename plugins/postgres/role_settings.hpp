@@ -20,7 +20,7 @@ Error WhyReadOnly(sql::Statements& db);
 std::string FixMissingTable(sql::Statements& db, const sql::Tables& given);
 
 // Checks that there is a schema for new tables. Errors: throws OUTBOX_BAD_CONFIG if `given` names no schema and the
-// session has no schema in which it would create a table.
+// session has no schema in which it creates tables.
 void RequireSchema(sql::Statements& db, const sql::Tables& given);
 
 }  // namespace outbox::postgres

@@ -13,8 +13,8 @@
 
 namespace outbox::postgres {
 
-// A table of bounded size that all sessions of a store share. A later row replaces an earlier one whose id differs
-// from its own by a multiple of kRows. Thread: any.
+// A table of bounded size that all sessions of a store share. A new entry replaces the entry of an earlier row if the
+// ids of the two rows differ by a multiple of kRows. Thread: any.
 class RowPlaces {
  public:
   // The numbers of a block and of an item in it, as PostgreSQL counts them; items count from 1. 0 = the place is not
@@ -30,7 +30,7 @@ class RowPlaces {
     if (rows_.empty()) rows_.resize(kRows);
     for (const Row& row : rows) At(row.id) = row;
   }
-  // Sets the places of those rows whose places are known.
+  // Sets the place of each row of `rows` whose place is known.
   void Find(std::span<Row> rows) {
     const std::lock_guard lock(mutex_);
     if (rows_.empty()) return;

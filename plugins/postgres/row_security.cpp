@@ -7,9 +7,9 @@ namespace outbox::postgres {
 namespace {
 
 // Finds policies that may hide rows. A policy lets every row pass if its expression is the constant true. Permissive
-// policies are combined with OR, and at least one of them is needed; restrictive policies are combined with AND.
-// UPDATE and DELETE must also pass the policies for SELECT, which is checked for every table anyway. [ours] is the
-// list of the tables.
+// policies are combined with OR, and at least one of them is needed; restrictive policies are combined with AND. UPDATE
+// and DELETE must also pass the policies for SELECT, which are checked for every table anyway. [ours] is the list of
+// the tables.
 constexpr const char* kHides = R"(
 with ours (oid, shown, quoted, needs) as (values [ours]),
 needed as (select o.*, n.command from ours o

@@ -53,7 +53,7 @@ end $outbox$)";
 
 // Gives the payload the requested type, also in an existing table. The change rewrites the table under an exclusive
 // lock, so existing events are rewritten only on request. The earlier emit function is dropped, because calls with a
-// plain literal would be ambiguous if both functions existed.
+// plain literal are ambiguous while both functions exist.
 constexpr const char* kChangePayload = R"(do $outbox$ declare kind text; becomes text; begin
   set local quote_all_identifiers = off;
   becomes := [payload];
@@ -92,14 +92,14 @@ constexpr const char* kFollowPayload = R"(do $outbox$ declare kind text; was tex
 end $outbox$)";
 
 // Checks the names in a printed script. If the options name no schema, the session that runs the script determines
-// what they mean.
+// which tables the names mean.
 constexpr const char* kGuardNames = R"(do $outbox$ begin
   if exists (select 1 from pg_class where relnamespace = pg_my_temp_schema()
              and relname in ('[name]', '[prefix]_retry', '[prefix]_dead', '[prefix]_relay', '[prefix]_shard', '[prefix]_meta')) then
     raise exception 'this session has temporary tables with the names of the outbox; run this script in another session';
   end if;
   if (select relnamespace from pg_class where oid = to_regclass('{event}')) <> to_regnamespace(quote_ident(current_schema())) then
-    raise exception 'the outbox is in another schema than the one where this session creates tables; set "table" to SCHEMA.[name] in the options';
+    raise exception 'the outbox is not in the schema in which this session creates tables; set "table" to SCHEMA.[name] in the options';
   end if;
 end $outbox$)";
 
@@ -111,7 +111,7 @@ constexpr const char* kGuardOwner = R"(do $outbox$ declare version integer; owne
   end if;
   execute 'select version from {meta}' into version;
   if version > [version] then
-    raise exception 'the tables have version %, this relay knows [version]: use a newer outbox-relay', version;
+    raise exception 'the tables have version % and this relay supports up to [version]; use a newer outbox-relay', version;
   end if;
   if exists (select 1 from pg_attribute where attrelid = to_regclass('{meta}') and attname = 'outbox' and not attisdropped) then
     execute 'select outbox from {meta}' into owner;
@@ -144,8 +144,8 @@ order by a.xact_start limit 1)";
 
 // The emit function. Its parameter payload has the type of the column. The body names no function and no operator, and
 // names the table with its schema, so nothing in it depends on the caller's search path. The function sets no
-// search_path of its own, because that would also apply to the triggers that the application has on its outbox, which
-// may rely on the search path of the caller.
+// search_path of its own, because such a setting also applies to the triggers that the application has on its outbox,
+// which may rely on the search path of the caller.
 constexpr const char* kEmit = R"(do $outbox$ begin
   execute format('create or replace function [emit]
     (topic text, key text, type text, payload %s, headers jsonb default null) returns bigint language sql as $function$
@@ -250,7 +250,7 @@ class Migration final : public sql::Migration {
   // `types` are the types of the captured table's columns; it is empty if nothing is captured.
   Migration(Client& client, const sql::Tables& t, const SchemaOptions& options, const std::vector<MappedType>& types)
       : sql::Migration(client, t, options, kCatalogue, Dialect(), kMigration), types_(types) {}
-  // Returns the statements that Apply() has collected. They are to be run at once.
+  // Returns the statements that Apply() has collected, for the caller to run in one transaction.
   [[nodiscard]] const std::string& script() const { return script_; }
 
  private:
@@ -333,8 +333,8 @@ auto WithMigration(Client& client, const sql::Tables& t, SchemaOptions options, 
 
 }  // namespace
 
-// Returns the query for tables. If no schema is given, a table is looked up along the search path, as the session would
-// find it.
+// Returns the query for tables. If no schema is given, a table is looked up along the search path, as the session finds
+// it.
 sql::Statement AskCatalogue(const sql::Tables& t, const std::vector<std::string>& names) {
   constexpr const char* kSql = R"(
 with ours as (select c.oid, cast(c.relname as text) as name, c.relkind
@@ -361,7 +361,7 @@ std::vector<sql::Table> Wanted(const sql::Tables& t, const std::string& payload)
   for (const auto which : {sql::kRetry, sql::kRelay, sql::kShard, sql::kMeta}) tables[which].storage = kUpdated;
   sql::Table& retry = tables[sql::kRetry];
   // The index is on a hash, because an index entry cannot hold a key of several kilobytes. kBehind in read_sql.cpp
-  // explains the sum.
+  // explains the expression row_id + 0.
   retry.indexes = {{retry.name + "_hash", "(hashtext(aggregate_id), (row_id + 0))"},
                    {retry.name + "_turn", "(next_try, row_id)"},
                    {retry.name + "_remove", "(remove_at) where remove_at is not null"}};

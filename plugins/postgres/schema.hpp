@@ -11,7 +11,8 @@
 
 namespace outbox::postgres {
 
-// Returns the tables that this version needs. The first one is the outbox.
+// Returns the tables that this version needs. The first one is the outbox. `payload` is the type of the payload
+// columns.
 std::vector<sql::Table> Wanted(const sql::Tables& tables, const std::string& payload);
 
 sql::Statement AskCatalogue(const sql::Tables& tables, const std::vector<std::string>& names);

@@ -5,14 +5,14 @@
 namespace outbox::postgres {
 namespace {
 
-// Number of ids below the cursor at which the ids of a transaction may begin, from which on the transaction is watched.
-// Below that distance, covering the range costs less than the second read that is necessary when a watched transaction
+// A transaction is watched only if its ids may begin more than this number of ids below the cursor. If they begin
+// closer to the cursor, covering the range costs less than the second read that is necessary when a watched transaction
 // ends.
 constexpr long long kFar = 20'000;
 
-// Returns true for a prepared transaction without its session. pg_locks shows it in this way after a restart of the
-// server, and in some versions as soon as it has been prepared. So it may be any of the transactions that are no longer
-// listed.
+// Returns true if pg_locks shows the transaction as a prepared one, without its session. It does so for every prepared
+// transaction after a restart of the server, and in some versions as soon as a transaction has been prepared. So the
+// locker may be any of the transactions that are no longer listed.
 bool IsPrepared(const Locker& locker) { return locker.transaction.starts_with("-1/"); }
 
 }  // namespace
@@ -49,8 +49,8 @@ void Visibility::Advance(long long cursor, long long missing, const std::vector<
   std::map<std::string, Seen> now;
   for (const Locker& locker : lockers) {
     const auto known = lockers_.find(locker.transaction);
-    // A transaction that is new here has taken its lock since the last list was made, so it draws ids above all that
-    // were read then.
+    // A transaction that was not listed before has taken its lock since the previous list was made, so it draws ids
+    // above all ids that had been read by then.
     Seen seen = known != lockers_.end() ? known->second : Seen{IsPrepared(locker) ? low_ : cursor_, 0, false};
     if (settling() && IsPrepared(locker)) settling_.insert(locker.transaction);
     if (locker.xid != 0) seen.xid = locker.xid;
@@ -62,8 +62,8 @@ void Visibility::Advance(long long cursor, long long missing, const std::vector<
     settled_ = drawn_;
   lockers_ = std::move(now);
   cursor_ = cursor;
-  // The watched transaction may have committed after the snapshot of this read. So the next read covers its range, no
-  // matter which other transactions are open.
+  // The watched transaction that has ended may have committed after the snapshot of this read. So the next read covers
+  // the range of that transaction, no matter which other transactions are open.
   if (ended) Resume();
   clear_ = Lowest(true);
   if (ended) return;

@@ -10,12 +10,12 @@
 //
 // Ids are missing for good if their rows have been deleted, which other relays do with the rows of their shards all the
 // time. So the reader queries the last id that was drawn from the sequence, and then pg_locks for the open
-// transactions. Once these transactions have ended, all ids up to that one are *stable* (`settled`): their rows are
-// visible to the next read, or will never exist.
+// transactions. Once these transactions have ended, all ids up to the queried id are *stable* (`settled`): their rows
+// are visible to the next read, or will never exist.
 //
-// A transaction that stays open for a long time would make the covered range long, and full of index entries of deleted
-// rows. It is then *watched*: the read checks in its own snapshot whether a watched transaction has ended, and omits
-// the range of the watched transactions as long as none of them has.
+// A transaction that stays open for a long time makes the covered range long, and full of index entries of deleted
+// rows. Such a transaction is *watched*: the read checks in its own snapshot whether a watched transaction has ended,
+// and omits the range of the watched transactions as long as none of them has.
 //
 // Nothing depends on this state being kept: it is lost with the session, and reading then begins again at the oldest
 // row.
@@ -38,13 +38,13 @@ struct Locker {
 // The position of one shard. Owned by the Reader of a session. Thread: the thread of the session.
 class Visibility {
  public:
-  // Starts to make ids stable. REQUIRES: it is called between two reads, and all ids up to `drawn` had been drawn
-  // before `lockers` was listed.
+  // Records that all ids up to `drawn` are stable once the transactions in `lockers` have ended. REQUIRES: it is called
+  // between two reads, and all ids up to `drawn` had been drawn before `lockers` was listed.
   void Settle(long long drawn, const std::vector<Locker>& lockers);
   // Returns the id up to which all ids are stable, which means that their rows are visible to the next read or will
   // never exist. 0 = not known.
   [[nodiscard]] long long settled() const { return settled_; }
-  // Reports whether some of the transactions given to Settle() were still open when they were last listed.
+  // Returns true if some of the transactions given to Settle() were still open when they were last listed.
   [[nodiscard]] bool settling() const { return !settling_.empty(); }
   // low() and cursor() bound the next read, which covers the ids above low(). Rows up to cursor() are late rows, and
   // rows above cursor() are new rows.
@@ -61,7 +61,7 @@ class Visibility {
   // Records a read that listed no transactions. REQUIRES: whole() was true before the read, and every missing id that
   // the read passed was at or below settled() when the read began.
   void AdvanceWhole(long long cursor);
-  // Reports whether no row can appear at or below cursor() any more.
+  // Returns true if no row can appear at or below cursor() any more.
   [[nodiscard]] bool whole() const { return low_ == cursor_; }
   // Records a read that returned nothing because a watched transaction has ended. The next read covers the whole
   // range.

@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kMaxError = 1000;
 
 constexpr const char* kExpire = "update {relay} set expires = [later]";
-// next_try is assigned first: MySQL evaluates assignments from left to right, and each of them reads the values that
+// next_try is assigned first: MySQL evaluates assignments from left to right, and each assignment reads the values that
 // earlier ones have assigned.
 constexpr const char* kMakeDue = R"(
 update {retry} set next_try = case when remove_at is null then [now] end,
@@ -75,7 +75,7 @@ Lease Adapter::Heartbeat(std::string_view relay_id, Millis lease) {
   Session& db = Db();
   RequireOwn(db);
   Lease held = leases_.Heartbeat(db, std::string(relay_id), lease);
-  // A relay that owns a shard has another session, which reads the outbox and makes this check.
+  // A relay that owns a shard has another session, which reads the outbox and checks for hidden rows.
   if (held.owned.empty()) LookForHiddenRows();
   return held;
 }
@@ -104,8 +104,8 @@ void Adapter::BeginEmit() {
 
 void Adapter::Insert(Events events) {
   if (!Borrowed().InTransaction()) throw Error(OUTBOX_INTERNAL, "Insert was called outside a transaction of BeginEmit");
-  // Invalid headers are refused here, where the caller can still correct them. Otherwise the relay would later record
-  // the event as failed.
+  // Invalid headers are refused here, where the caller can still correct them. The relay records an event with invalid
+  // headers as failed.
   for (const Event& e : events)
     if (e.headers && !nlohmann::json::parse(*e.headers, nullptr, false).is_object())
       throw Error(OUTBOX_BAD_DATA, "headers must be a JSON object");

@@ -62,7 +62,7 @@ class Adapter : public StorageAdapter,
   void Insert(Events events) override;
   void EndEmit(bool commit) override;
 
-  // Returns no columns if the outbox captures no table.
+  // Returns the captured columns; none if the outbox captures no table.
   std::vector<outbox::Column> DescribeColumns() override;
   void VerifySource() override;
 
@@ -94,7 +94,7 @@ class Adapter : public StorageAdapter,
   // Returns the connection for a call of an operator or a test, and sets its deadline as Db() does. A pooler may share
   // this connection with other clients, so such a call must leave no state behind on the connection.
   virtual Session& Borrowed() { return Db(); }
-  // Reports whether the database ignores case when it compares table names. REQUIRES: the connection is open.
+  // Returns true if the database ignores case when it compares table names. REQUIRES: the connection is open.
   [[nodiscard]] virtual bool IgnoresCase() const = 0;
 
   // REQUIRES for all functions below: the current call has called Db() or Borrowed() before.
@@ -131,7 +131,7 @@ class Adapter : public StorageAdapter,
   virtual Statistics Count(Session& db);
   // Applies the schema. ApplySchema() calls this function, and explains an error for which IsDenied() is true.
   virtual void Migrate(const SchemaOptions& options) = 0;
-  // Reports whether the error means that the database user lacks a privilege.
+  // Returns true if the error means that the database user lacks a privilege.
   [[nodiscard]] virtual bool IsDenied(const Error&) const { return false; }
 
   // Determines when the next check for hidden rows is due.
@@ -139,9 +139,9 @@ class Adapter : public StorageAdapter,
 
  private:
   // Checks from time to time whether something hides rows, because a view or a policy may be added while the relay
-  // runs. Hidden rows cause no error: reads return nothing, so the outbox looks empty and its events look deleted.
+  // runs. Hidden rows cause no error: reads return no rows, so the outbox looks empty and its events look deleted.
   void LookForHiddenRows();
-  // Checks, once per session, that the companion tables have the version of this code and belong to this outbox.
+  // Checks, once per session, that the companion tables have the schema version of this code and belong to this outbox.
   void RequireOwn(Statements& db, Access access = Access::kWrites);
   // Calls RequireOwn() with the connection of Borrowed(), and returns that connection.
   Session& Own(Access access = Access::kWrites);

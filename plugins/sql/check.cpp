@@ -38,8 +38,8 @@ bool Check::Columns() {
   for (const Table& table : wanted_) {
     const auto found = found_.find(table.name);
     if (found != found_.end()) {
-      // The columns of an object that is not a table, such as a view, are not checked: they could not be changed there,
-      // and the wrong kind of object is a finding by itself.
+      // The columns of an object that is not a table, such as a view, are not checked: columns cannot be changed in
+      // such an object, and the wrong kind of object is a finding by itself.
       complete = found->second.is_table && Columns(table, found->second) && complete;
       continue;
     }

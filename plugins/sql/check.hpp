@@ -36,7 +36,7 @@ class Check {
   //
   // Checks the server itself. Returns false if nothing else can be checked on this server.
   [[nodiscard]] virtual bool Server() { return true; }
-  // Reports views that are in the place of tables. The checks of columns and privileges would not detect them.
+  // Reports views that are in the place of tables. The checks of columns and privileges do not detect views.
   [[nodiscard]] virtual std::vector<Finding> Views() { return {}; }
   // Checks the captured table, its columns, and whether its trigger exists and works. REQUIRES: there is a captured
   // table.
@@ -55,8 +55,8 @@ class Check {
   // Returns the SQL that fixes an outbox whose id has a type that is not accepted, such as uuid. Adds to `fixed` the
   // names of the missing columns that the same SQL creates.
   [[nodiscard]] virtual std::string FixId(const FoundTable& found, std::set<std::string>& fixed) = 0;
-  // Adds a finding if new ids would not rise in the order of insertion, or if an id could be assigned twice. REQUIRES:
-  // the outbox has an id of an accepted type.
+  // Adds a finding if new ids may not rise in the order of insertion, or if an id can be assigned twice. REQUIRES: the
+  // outbox has an id of an accepted type.
   virtual void Ids(const FoundTable& /*outbox*/) {}
   virtual void Grants() {}
   // Reports tables that may hide rows from this user. REQUIRES: no finding so far is an error.
@@ -69,9 +69,9 @@ class Check {
   void Add(bool error, const std::string& what, const std::string& fix) { findings_.push_back({error, what, fix}); }
   void Append(std::vector<Finding> more);
   [[nodiscard]] bool HasErrors() const;
-  // Adds a finding for each existing table on which privileges of RelayRights() are missing, that is, on which `has`
-  // returns false for them. `shown` is the relay's user as messages show it, such as "role r"; `grantee` is the same
-  // user in a GRANT statement.
+  // Adds a finding for each existing table on which the relay's user lacks a privilege of RelayRights(). `has` returns
+  // true if the user has the privilege. `shown` is the user as messages show it, such as "role r"; `grantee` is the
+  // same user in a GRANT statement.
   void FindMissingRights(const std::string& shown, const std::string& grantee,
                          const std::function<bool(const std::string& table, const std::string& right)>& has);
 

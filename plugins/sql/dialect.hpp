@@ -41,7 +41,8 @@ struct Dialect {
   std::string left;   // the time from t.at to r.expires in milliseconds, as a bigint
   std::string stamp;  // the current time in the type of first_failed, last_failed and died_at
 
-  // Condition: the relay id r.relay_id is as long as t.me and begins with t.stem.
+  // Condition: the relay id r.relay_id has the same name as t.me, the id of this relay. It is as long as t.me, and
+  // begins with t.stem, the part of t.me up to the '#'.
   std::string namesake = "length(r.relay_id) = length(t.me) and substr(r.relay_id, 1, length(t.stem)) = t.stem";
 
   // Conversions of a time to microseconds since 1970 UTC, or to a text for ParseTime. NULL means that the time is not

@@ -107,8 +107,8 @@ Record ToRecord(const Row& row) {
   return r;
 }
 
-// Converts a pattern with * to a pattern for LIKE, in which ! is the escape character. The effect of a backslash would
-// depend on the server's settings.
+// Converts a pattern with * to a pattern for LIKE, in which ! is the escape character. A backslash is not used, because
+// its effect depends on the server's settings.
 std::string ToLike(std::string_view pattern) {
   std::string like;
   for (const char c : pattern) {

@@ -27,8 +27,8 @@ order by s.shard)";
 constexpr const char* kRenew = "update {relay} set expires = [later] where relay_id = :me";
 constexpr const char* kStillThere = "select relay_id from {relay} where relay_id = :me";
 
-// The statements of a turn. The row of a dead relay is deleted when its shards are freed, so that a late renewal by
-// that relay finds no row.
+// The statements of a turn (see leases.hpp). The row of a dead relay is deleted when its shards are freed, so that a
+// late renewal by that relay finds no row.
 constexpr const char* kLock = "select 1 from {meta}[lock]";
 constexpr const char* kForget = "delete from {relay} where relay_id = :me";
 constexpr const char* kJoin = "insert into {relay} (relay_id, expires) values (:me, [later])";
@@ -109,7 +109,7 @@ Lease Leases::Heartbeat(Statements& db, const std::string& relay, Millis lease) 
   Look look = LookAround(db, relay);
   const std::uint32_t total = look.lease.shards_total, live = look.lease.live_relays;
   const std::uint32_t share = (total + live - 1) / live;
-  // If every shard has a live owner, and no relay owns more than one shard, a further relay could only wait, so it does
+  // If every shard has a live owner, and no relay owns more than one shard, a further relay gets no shard, so it does
   // not register. A relay with a live namesake registers in any case, so that the namesake can report it.
   if (look.lease.owned.empty() && look.free == 0 && live > total && look.lease.namesakes == 0) {
     look.lease.left = Millis(0);

@@ -8,7 +8,8 @@ namespace outbox::sql {
 
 class Lookout {
  public:
-  // Returns true before the first check, and again from ten seconds after the last check on. Looked() records a check.
+  // Returns true if no check has been recorded yet, or if the last one was recorded at least ten seconds ago. Looked()
+  // records a check.
   [[nodiscard]] bool Due() const { return !looked_ || Clock::now() - at_ >= kEvery; }
   void Looked() {
     looked_ = true;

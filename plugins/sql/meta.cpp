@@ -19,7 +19,7 @@ std::string OtherName() {
 void RequireKnownVersion(const Meta& meta) {
   if (meta.version > kSchemaVersion)
     throw Error(OUTBOX_BAD_CONFIG, "the tables have version " + std::to_string(meta.version) +
-                                       " and this relay knows " + std::to_string(kSchemaVersion) +
+                                       " and this relay supports up to " + std::to_string(kSchemaVersion) +
                                        "; use a newer outbox-relay");
 }
 

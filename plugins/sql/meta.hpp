@@ -25,13 +25,13 @@ void RequireKnownVersion(const Meta& meta);
 enum class Access : std::uint8_t { kReads, kWrites };
 bool RequireOwn(Statements& db, const Tables& t, bool ignore_case, Access access = Access::kWrites);
 // Checks, for migrate, that no other outbox uses the same companion tables. `others` are the existing tables of the
-// same schema, other than this outbox, that would have the same companion tables and could be an outbox.
+// same schema, other than this outbox, whose companion tables have the same names, and which may be an outbox.
 void RequireFree(const Tables& t, const Meta& meta, const std::vector<std::string>& others, bool ignore_case);
 // Returns the names that another outbox with the same companion tables may have. `recorded` is the name in the meta
 // table; it is one of them unless it is NULL.
 [[nodiscard]] std::vector<std::string> Rivals(const Tables& t, const Value& recorded, bool ignore_case);
 
-// Returns the fix for an outbox whose companion tables would have names that are already in use.
+// Returns the fix for an outbox whose companion tables need names that are already in use.
 [[nodiscard]] std::string OtherName();
 
 }  // namespace outbox::sql

@@ -130,7 +130,7 @@ std::vector<std::string> Migration::ShardStatements() {
 
 namespace {
 
-// Reports whether the error means that a lock was not obtained.
+// Returns true if the error means that a lock was not obtained.
 // PostgreSQL: 55P03 lock_not_available, 40P01 deadlock_detected.
 // MySQL: 1205 ER_LOCK_WAIT_TIMEOUT, 1213 ER_LOCK_DEADLOCK.
 bool IsLockWait(const Error& error) {

@@ -1,6 +1,6 @@
 // The part of `migrate` that is the same for every database. It determines the steps that lead to the tables of this
-// version, their order and their wording, in order to plan, apply or print them. Each database derives its own class
-// from Migration, and provides the statements and the way to run them.
+// version, their order and their wording, so that the steps can be planned, applied or printed. Each database derives
+// its own class from Migration, and provides the statements and the way to run them.
 #pragma once
 
 #include <functional>
@@ -73,11 +73,11 @@ class Migration {
   // Returns the tables that this version needs; they may depend on those that were found. The first one is the outbox.
   [[nodiscard]] virtual std::vector<Table> Wanted(const FoundTables& found) = 0;
   // Before() returns the steps before those of the tables, After() the steps after those of the shards. Before() adds
-  // to `existing` what its steps create, so that the steps of the tables do not create it again.
+  // to `existing` the objects that its steps create, so that the steps of the tables do not create them again.
   [[nodiscard]] virtual std::vector<Step> Before(Existing& /*existing*/) { return {}; }
   [[nodiscard]] virtual std::vector<Step> After(const Existing& /*existing*/) { return {}; }
   // Returns the statements that add or remove rows of {shard} until their number is right. Errors: throws
-  // OUTBOX_BAD_CONFIG if the number would change while a relay runs.
+  // OUTBOX_BAD_CONFIG if the options change the number while a relay runs.
   [[nodiscard]] virtual std::vector<std::string> ShardStatements();
   // Runs statements that belong together: all of them or none.
   virtual void Change(const std::vector<std::string>& together) = 0;

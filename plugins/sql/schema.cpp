@@ -21,7 +21,7 @@ std::string Filled(std::string_view text, const Tables& t, const Table& table, c
                      {"[column]", column}});
 }
 
-// Reports whether `name` is one of the names. It ignores case, because the names within one table always differ in more
+// Returns true if `name` is one of the names. It ignores case, because the names within one table always differ in more
 // than case.
 bool Has(const FoundTable::Names& names, const std::string& name) {
   return std::any_of(names.begin(), names.end(), [&](const auto& one) { return SameName(one.first, name, true); });
@@ -42,8 +42,8 @@ std::string Quoted(std::string_view name) { return "\"" + std::string(name) + "\
 FoundTables Find(Statements& db, const Tables& t, const std::vector<std::string>& names, const Catalogue& catalogue) {
   FoundTables found;
   for (const Row& row : db.Run(catalogue.query(t, names))) {
-    // On some servers the catalogue ignores case when it compares names, although their table names are
-    // case-sensitive.
+    // On some servers the catalogue ignores case when it compares names, although the names of tables are
+    // case-sensitive on those servers.
     for (const std::string& name : names) {
       if (!SameName(row.at(0).value_or(""), name, catalogue.ignore_case)) continue;
       FoundTable& table = found[name];
@@ -136,7 +136,7 @@ void RequireOutbox(const Tables& t, const Table& wanted, const FoundTables& foun
     if (there == outbox->second.columns.end())
       add(column.name);
     else if (column.name == "id" && !is_id(there->second))
-      add("id (it is " + (there->second.empty() ? "of another type" : there->second) + ", which has no order)");
+      add("id (it is " + (there->second.empty() ? "of another type" : there->second) + ", expected an integer)");
   }
   if (missing.empty()) return;
   throw Error(OUTBOX_BAD_CONFIG, "table " + t.event +

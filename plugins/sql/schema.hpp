@@ -1,9 +1,9 @@
 // Compares the tables that a database has with the tables that this version needs, and produces the statements that
 // turn the former into the latter.
 //
-// Only companion tables are altered. The outbox itself belongs to the application: it is created if it is missing;
-// otherwise `check` reports what is wrong with it. The exception is a capture table, to which missing copies of
-// columns are added.
+// Only companion tables are altered. The outbox itself belongs to the application: it is created if it is missing, and
+// `check` reports the faults of an existing one. The exception is a capture table, to which missing copies of columns
+// are added.
 #pragma once
 
 #include <cstdint>
@@ -83,7 +83,7 @@ void RequireOutbox(const Tables& t, const Table& wanted, const FoundTables& foun
 // Checks that no name of a companion table is used by something else. Errors: throws OUTBOX_BAD_CONFIG with all names
 // that are.
 void RequireCompanions(const Tables& t, const std::vector<Table>& wanted, const FoundTables& found);
-// Reports whether the table has the columns that make it an outbox.
+// Returns true if the table has the columns that make it an outbox.
 [[nodiscard]] bool LooksLikeOutbox(const FoundTable& table);
 
 }  // namespace outbox::sql

@@ -122,7 +122,7 @@ const MappedColumn& Source::Payload() const { return columns.at(static_cast<std:
 std::string Source::Mark() const {
   json mapping = json::array({table});
   for (const MappedColumn& column : columns) {
-    // Only these roles change what the trigger does. The other roles are used by the relay alone.
+    // Only the roles key, payload and partition change what the trigger does. The relay alone uses the other roles.
     const bool matters =
         column.role == OUTBOX_ROLE_KEY || column.role == OUTBOX_ROLE_PAYLOAD || column.role == OUTBOX_ROLE_PARTITION;
     mapping.push_back({column.name, column.copy, matters ? column.role : OUTBOX_ROLE_NONE});

@@ -47,7 +47,7 @@ struct Source {
 // Errors: throws OUTBOX_BAD_CONFIG with the name of the option.
 [[nodiscard]] std::shared_ptr<const Source> ReadSource(const std::string& json, bool ignore_case);
 
-// Reports whether `key` is one of the options that ReadSource reads and checks.
+// Returns true if `key` is one of the options that ReadSource reads and checks.
 [[nodiscard]] bool IsSourceOption(std::string_view key);
 
 }  // namespace outbox::sql

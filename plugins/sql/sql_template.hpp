@@ -1,5 +1,5 @@
-// SQL texts with placeholders. The SQL in the sources is written as it would be in a file, with placeholders for the
-// parts that vary.
+// SQL texts with placeholders for the parts that vary. Apart from the placeholders, the SQL in the sources is written
+// as in an SQL file.
 #pragma once
 
 #include <initializer_list>

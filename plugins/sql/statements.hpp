@@ -42,10 +42,10 @@ class Session : public Statements {
  public:
   virtual void Script(const std::string& sql) = 0;  // runs statements without parameters
   [[nodiscard]] virtual bool InTransaction() const = 0;
-  // Returns true if a transaction is open and can be committed. A database that would answer the commit of a failed
+  // Returns true if a transaction is open and can be committed. A database that answers the commit of a failed
   // transaction with a silent rollback overrides this function, and returns false for such a transaction.
   [[nodiscard]] virtual bool CanCommit() const { return InTransaction(); }
-  // Reports whether half of the time limit of the current call has passed.
+  // Returns true if half of the time limit of the current call has passed.
   [[nodiscard]] virtual bool PastHalf() const = 0;
 };
 

@@ -10,11 +10,11 @@ namespace outbox::sql {
 class VersionGate {
  public:
   // Checks the version. REQUIRES: it is called before the first write of the session and outside a transaction, because
-  // a failed statement would abort the transaction.
+  // a failed statement aborts the transaction.
   //
   // Errors: throws OUTBOX_BAD_CONFIG if the tables are newer than kSchemaVersion. If the version cannot be read,
   // because there are no tables or this user lacks permission, Check() does not throw: the write itself then reports
-  // what is wrong.
+  // the problem.
   void Check(Statements& db, const Tables& tables);
 
  private:

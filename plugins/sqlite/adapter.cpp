@@ -17,9 +17,10 @@ std::map<std::string, std::string, std::less<>> ReadConfig(const std::string& js
   if (options["path"].empty()) throw Error(OUTBOX_BAD_CONFIG, "options: 'path' is empty");
   const auto holds = [&options](char c) { return options["path"].find(c) != std::string::npos; };
   if (holds('=') && holds('"'))
-    throw Error(OUTBOX_BAD_CONFIG,
-                "options: 'path' contains both = and a quotation mark; such a path cannot be passed on to SQLite");
-  // A database file has only one schema. SQLite takes a name before a dot for the name of another, attached file.
+    throw Error(
+        OUTBOX_BAD_CONFIG,
+        "options: 'path' contains both = and a quotation mark, and SQLite cannot open it; rename the file or folder");
+  // A database file has only one schema. SQLite interprets a name before a dot as the name of another, attached file.
   if (options["table"].find('.') != std::string::npos)
     throw Error(OUTBOX_BAD_CONFIG, "options: 'table' must be a name without a schema on SQLite");
   return options;
@@ -51,7 +52,7 @@ where e.id = ?1 and [its event id] = ?4)";
 
 // Parameters: ?1 row id, ?2 event id.
 constexpr const char* kDrop = "delete from {event} where id = ?1 and [event id] = ?2";
-// A failure of another event with the same row id stays.
+// Deletes the record of an event's failure. The record of another event with the same row id stays.
 constexpr const char* kSettle = "delete from {retry} where row_id = ?1 and (event_id is null or event_id = ?2)";
 
 std::string Filled(const sql::Tables& t, const char* sql) {
@@ -127,8 +128,8 @@ void Adapter::Read(const ReserveRequest& request, BatchBuilder& batch) {
   reader_->Read(call(), request, batch);
 }
 
-// Returns the confirmation, which prepares its statements on first use. That fails if a trigger names a table that does
-// not exist any more, because SQLite compiles triggers together with the statement that fires them.
+// Returns the confirmation, which prepares its statements on first use. The preparation fails if a trigger names a
+// table that does not exist any more, because SQLite compiles triggers together with the statement that fires them.
 Confirmation& Adapter::Confirming() {
   try {
     if (!confirmation_) confirmation_ = std::make_unique<Confirmation>(*connection_, tables());
@@ -141,7 +142,7 @@ Confirmation& Adapter::Confirming() {
 bool Adapter::RecordFailures(std::span<const sql::FailedRow> rows) {
   if (!failing_) failing_ = std::make_unique<Failing>(*connection_, tables());
   Transaction transaction(*connection_);
-  // The transaction holds the write lock, so no other relay can gain the shard before it commits.
+  // The transaction holds the write lock, so no other relay can gain the shard before the transaction commits.
   const sql::Statement fence{tables().In(kFence), {std::to_string(call().shard), std::to_string(call().token)}};
   if (connection_->Run(fence).empty()) return false;
   for (const sql::FailedRow& row : rows) failing_->Record(row);
@@ -153,7 +154,8 @@ void Adapter::Cancel() noexcept {
   if (connection_) connection_->Cancel();
 }
 
-// Waits for a commit. The first call returns true at once, because rows may have been committed before the watch began.
+// Waits for a commit of another connection. The first call returns true at once, because rows may have been committed
+// before the watch began.
 bool Adapter::Wait() {
   Connection& db = Db(false);
   if (watch_) return watch_->Wait();

@@ -29,8 +29,8 @@ struct Config {
 // One session of a store. Thread: the thread of the session, except Cancel, which any thread may call.
 class Adapter : public sql::Adapter, public WakeUp {
  public:
-  // Opens the file if it exists. If the file does not exist, the first call that needs it throws, because ApplySchema
-  // creates a missing file.
+  // Opens the file if it exists. A missing file is no error here, because ApplySchema creates it; any other call that
+  // needs the file throws if it is still missing.
   explicit Adapter(std::shared_ptr<Config> config);
   ~Adapter() override;
 
@@ -45,7 +45,7 @@ class Adapter : public sql::Adapter, public WakeUp {
   void List(const Query& query, const Found& found) override;
 
  private:
-  // Prepared statements that record failures, and that emit events.
+  // The prepared statements that record failures (Failing), and those that emit events (Inserting).
   struct Failing;
   struct Inserting;
 
@@ -73,7 +73,7 @@ class Adapter : public sql::Adapter, public WakeUp {
   std::unique_ptr<Failing> failing_;
   std::unique_ptr<Inserting> inserting_;
   std::unique_ptr<Watch> watch_;
-  // The dialect that lists captured rows. It is created on first use.
+  // The SQL dialect for lists of captured rows. It is created on first use.
   std::optional<sql::Dialect> listing_;
 };
 

@@ -19,8 +19,8 @@ std::string Key(const sql::Tables& t, const sql::MappedColumn& column) {
   return sql::Fill(kKey, {{"[c]", "new." + t.Column(column.name)}});
 }
 
-// Returns the body of the trigger. SQLite keeps the body unchanged when the table is renamed, so it can be compared
-// with the body of an existing trigger.
+// Returns the body of the trigger. SQLite keeps the body unchanged when the table is renamed, so the result can be
+// compared with the body of an existing trigger.
 std::string Body(const sql::Tables& t) {
   const sql::Source& source = *t.captured;
   const int key = source.Find(OUTBOX_ROLE_KEY), partition = source.Find(OUTBOX_ROLE_PARTITION);
@@ -101,14 +101,14 @@ std::int32_t KindOf(const std::string& declared) {
   return type == "json" ? OUTBOX_COLUMN_JSON : OUTBOX_COLUMN_OTHER;
 }
 
-// Returns the shortest text that reads back as the same number.
+// Returns the shortest text that reads back as the same number. The text is stored in `room`.
 std::string_view PrintReal(double value, std::array<char, 32>& room) {
   if (std::isinf(value)) return value < 0 ? "-Infinity" : "Infinity";
   const char* const end = std::to_chars(room.data(), room.data() + room.size(), value).ptr;
   return {room.data(), static_cast<std::size_t>(end - room.data())};
 }
 
-// Returns, for each mapped column, the place of its copy among Source::Copies(), or -1 for the payload.
+// Returns, for each mapped column, the position of its copy among Source::Copies(), or -1 for the payload.
 std::vector<int> PlacesOfCopies(const sql::Source& source) {
   const std::vector<std::string> copies = source.Copies();
   std::vector<int> places;
@@ -184,8 +184,8 @@ std::span<const outbox_bytes> ColumnValues::At(const Prepared& row, int first) {
 }
 
 void ListColumns(Connection& db, const sql::Tables& t, sql::Dialect& dialect) {
-  // Real numbers are converted here, because a text to which SQLite itself converts one may read back as a neighbouring
-  // number.
+  // Real numbers are converted by PrintReal(), because the text to which SQLite itself converts a real number may read
+  // back as a neighbouring number.
   const auto show = [](sqlite3_context* context, int, sqlite3_value** values) {
     if (sqlite3_value_type(values[0]) != SQLITE_FLOAT) return sqlite3_result_value(context, values[0]);
     std::array<char, 32> room{};

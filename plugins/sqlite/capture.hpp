@@ -1,8 +1,8 @@
 // Captures a table of the application: a trigger copies each inserted row into an outbox of the relay's own.
 //
-// A column of SQLite may hold values of any type, whatever its declared type is. The columns of the copies convert
-// nothing, so each value is kept as it is: an insert of the application must neither fail nor be changed because of the
-// contents of a row.
+// A column of SQLite may hold values of any type, whatever its declared type is. The columns of the outbox that hold
+// the copies convert nothing, so each value is copied unchanged: an insert of the application must neither fail nor be
+// changed because of the contents of a row.
 #pragma once
 
 #include <array>
@@ -23,13 +23,13 @@ namespace outbox::sqlite {
 [[nodiscard]] std::vector<std::string> TriggerSql(const sql::Tables& tables);
 // Returns the change that the statements of TriggerSql() would make, as a phrase for people; "" = no change.
 [[nodiscard]] std::string PlanTrigger(Connection& db, const sql::Tables& tables);
-// Returns the statements that end the capture. The relay's own tables stay.
+// Returns statements that drop the trigger, which ends the capture. The relay's own tables stay.
 [[nodiscard]] std::string EndCaptureSql(const sql::Tables& tables);
 
 // Returns the findings about the captured table and its trigger.
 [[nodiscard]] std::vector<Finding> FindCapture(Connection& db, const sql::Tables& tables);
-// Checks the captured table. Errors: throws OUTBOX_BAD_CONFIG if it does not exist, is a view or a virtual table, or
-// lacks a column.
+// Checks the captured table. Errors: throws OUTBOX_BAD_CONFIG if the captured table does not exist, is a view or a
+// virtual table, or lacks a column.
 void RequireColumns(Connection& db, const sql::Tables& tables);
 
 // Sets the kind of each column according to its declared type. If the captured table does not exist any more, the
@@ -41,19 +41,19 @@ void DescribeColumns(Connection& db, const sql::Tables& tables, std::vector<outb
 class ColumnValues {
  public:
   explicit ColumnValues(const sql::Tables& tables);
-  // Returns the values of a row whose copies begin at the column `first`. The values are valid until the next call, and
-  // only as long as the row is.
+  // Returns the values of a row whose copies begin at the column `first`. The values are valid until the next call of
+  // At(), and only while `row` stays at its current row.
   std::span<const outbox_bytes> At(const Prepared& row, int first);
 
  private:
-  // For each mapped column, the place of its copy among the copies of a row; -1 = the column is the payload.
+  // For each mapped column, the position of its copy among the copies of a row; -1 = the column is the payload.
   std::vector<int> mapped_;
   std::vector<outbox_bytes> of_copies_, values_;
   std::vector<std::array<char, 32>> digits_;
 };
 
-// Adds the captured columns to the dialect of a list that is read on this connection, and registers the SQL function
-// that their expressions call.
+// Adds the captured columns to `dialect`, for a list that is read through `db`, and registers with `db` the SQL
+// function that the expressions of these columns call.
 void ListColumns(Connection& db, const sql::Tables& tables, sql::Dialect& dialect);
 
 }  // namespace outbox::sqlite

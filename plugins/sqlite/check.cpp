@@ -13,8 +13,8 @@
 namespace outbox::sqlite {
 namespace {
 
-// Returns SQL that replaces the outbox by a table whose ids are never reused, and copies the rows. Ids of another type,
-// such as UUIDs, have no order and do not become row ids.
+// Returns SQL that replaces the outbox by a table whose ids are never reused, and copies the rows into this table. Ids
+// of another type, such as UUIDs, have no order and do not become row ids.
 std::string Rebuild(const sql::Tables& t, const sql::Table& wanted, const sql::FoundTable& found) {
   const auto has = [&](const std::string& column) { return found.columns.contains(column); };
   const bool numbers = IsId(found.columns.at("id"));
@@ -50,8 +50,8 @@ class Check final : public sql::Check {
         path_(path) {}
 
  private:
-  // Accepts every type for all columns but the id: SQLite stores values of every type in every column, except in one
-  // that is an integer primary key.
+  // Returns true if the column may have this type. Only column id is restricted: SQLite stores values of every type in
+  // every column, except in one that is an integer primary key.
   bool Accepts(const sql::Table& /*table*/, const sql::Column& column, const std::string& type) const override {
     return column.name != "id" || IsId(type);
   }
@@ -69,7 +69,7 @@ class Check final : public sql::Check {
     return findings;
   }
 
-  // Returns SQL that adds a column that has only a type, because SQLite cannot add a column whose default is an
+  // Returns SQL that adds a missing column with a type only, because SQLite cannot add a column whose default is an
   // expression, or that is NOT NULL without a default.
   std::string FixMissingColumn(const sql::Table& table, const sql::Column& column) override {
     return "alter table " + t_.Quote(table.name) + " add column " + column.sql_name() + " " +

@@ -12,12 +12,12 @@
 namespace outbox::sqlite {
 namespace {
 
-// Time after which a transaction that holds the write lock deletes no further row. The time of the commit, which writes
-// to the disk, comes in addition.
+// Time after which a transaction that holds the write lock deletes no further row. The commit, which writes to the
+// disk, takes additional time.
 constexpr auto kMaxDelete = std::chrono::milliseconds(10);
 constexpr std::size_t kRowsPerStep = 16;
-// Pause between two of these transactions. SQLite has no queue for the write lock: other connections that wait for the
-// lock try again from time to time, and without a pause would never find it free.
+// Pause between two transactions of one call. SQLite has no queue for the write lock: other connections that wait for
+// the lock try again from time to time, and without a pause would never find it free.
 constexpr auto kTurnOfOthers = std::chrono::milliseconds(2);
 
 constexpr const char* kOne = "delete from {event} where id between ?1 and ?1 and [event id] = ?2";
@@ -29,7 +29,8 @@ std::string In(const sql::Tables& tables, const char* sql) {
   return tables.In(sql::Fill(sql, {{"[event id]", kEventId}}));
 }
 
-// Returns a statement for one range of ids, in which each id is compared with its own event id.
+// Returns a DELETE statement for one range of ids. The statement compares the event id of each row with the parameter
+// that belongs to the row's id.
 std::string Several() {
   std::string which;
   for (std::size_t i = 0; i < kRowsPerStep; ++i)
@@ -126,14 +127,14 @@ Error Confirmation::Judged(const Error& error, const sql::Tables& tables) {
   return {OUTBOX_REFUSED, text, error.sqlstate, error.native_code};
 }
 
-// Deletes rows in one transaction. Writers of the application wait until it ends, so it is short, however many rows
-// there are and however large they are.
+// Deletes rows in one transaction. Writers of the application wait until the transaction ends, so its time is limited,
+// whatever the number and the size of the rows.
 std::size_t Confirmation::DeleteSome(Rows rows, For what, std::span<std::uint8_t> kept) {
   Transaction transaction(connection_);
   const auto begun = std::chrono::steady_clock::now();
   std::size_t done = 0;
   while (done < rows.size() && std::chrono::steady_clock::now() - begun < kMaxDelete) {
-    // Rows whose ids follow each other without a hole are deleted in one step, which halves the cost.
+    // Rows with consecutive ids are deleted in one step, which halves the cost.
     std::size_t next = done + 1;
     while (next < rows.size() && next - done < kRowsPerStep && rows[next].id == rows[next - 1].id + 1) ++next;
     const Rows step = rows.subspan(done, next - done);
@@ -152,7 +153,7 @@ int Confirmation::DeleteTogether(Rows rows) {
   if (rows.size() == 1) {
     one_.Bind(rows[0].id, rows[0].event_id).Execute();
   } else {
-    // The parameters behind the last row stay empty, and no id of the range is compared with them.
+    // The parameters behind the last event id stay empty, and no row of the range is compared with them.
     std::array<std::string_view, kRowsPerStep> ids{};
     for (std::size_t i = 0; i < rows.size(); ++i) ids[i] = rows[i].event_id;
     std::apply([&](const auto&... id) { several_.Bind(rows.front().id, rows.back().id, id...).Execute(); }, ids);

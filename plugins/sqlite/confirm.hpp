@@ -13,22 +13,22 @@ namespace outbox::sqlite {
 // column may hold values of any type.
 inline constexpr const char* kEventId = "ifnull(cast(event_id as text), '')";
 
-// The DELETE statements of a session. The adapter owns the object. Thread: the thread of the session.
+// Runs the DELETE statements of one session. The adapter owns the object. Thread: the thread of the session.
 class Confirmation : public sql::Confirmation {
  public:
   // Prepares the statements. REQUIRES: the tables exist, and both arguments outlive this object.
   Confirmation(Connection& connection, const sql::Tables& tables);
 
-  // Returns the error as OUTBOX_REFUSED if the rows or a trigger are its cause, otherwise unchanged. The error may also
-  // come from the constructor.
+  // Returns `error` as OUTBOX_REFUSED if its cause is the rows or a trigger, otherwise unchanged. `error` may also come
+  // from the constructor.
   [[nodiscard]] static Error Judged(const Error& error, const sql::Tables& tables);
 
  private:
   Kept Delete(Rows rows, For what) override;
-  // Deletes rows from the first one on, as many as fit into a short transaction, and returns their number. Sets `kept`
-  // to 1 for the rows that may still be there.
+  // Deletes as many rows as fit into a short transaction, beginning with the first one, and returns the number of these
+  // rows. Sets `kept` to 1 for a row that may still exist, otherwise to 0. `what` is the purpose of the call.
   std::size_t DeleteSome(Rows rows, For what, std::span<std::uint8_t> kept);
-  // Deletes rows whose ids follow each other without a hole. Returns how many rows were deleted.
+  // Deletes rows with consecutive ids, at most kRowsPerStep of them. Returns the number of deleted rows.
   int DeleteTogether(Rows rows);
 
   Connection& connection_;

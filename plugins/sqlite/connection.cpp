@@ -18,7 +18,7 @@ namespace {
 // Number of steps of SQLite's virtual machine between two checks of the deadline. These steps take about 0.2 ms.
 constexpr int kProgressSteps = 10'000;
 constexpr auto kBusyPause = std::chrono::milliseconds(1);
-// Time for which opening the file waits while another connection locks it exclusively.
+// Time for which the opening of the file waits while another connection has locked the file exclusively.
 constexpr auto kOpening = std::chrono::seconds(5);
 
 std::string Checked(std::string path, bool create) {
@@ -29,11 +29,13 @@ std::string Checked(std::string path, bool create) {
       throw Error(OUTBOX_BAD_CONFIG, path + " is not writable for this user; delivered rows are deleted from it");
     return path;
   }
-  // If the machine lacks resources, or the file system does not answer, the path may still be right.
+  // Any other error, such as a lack of resources or a file system that does not answer, does not show that the path is
+  // wrong.
   if (errno != ENOENT && errno != ENOTDIR && errno != EACCES && errno != ELOOP && errno != ENAMETOOLONG)
     throw Error(OUTBOX_UNAVAILABLE, path + " cannot be examined: " + std::generic_category().message(errno));
   if (errno == EACCES) throw Error(OUTBOX_BAD_CONFIG, path + " cannot be reached by this user");
-  // A relay that created an empty database would wait forever for rows that are written to another file.
+  // The relay creates no database: in an empty database it would wait forever for rows that are written to another
+  // file.
   if (!create)
     throw Error(
         OUTBOX_BAD_CONFIG,
@@ -125,8 +127,8 @@ void Connection::Identify(long long& device, long long& inode) const {
   inode = static_cast<long long>(file.st_ino);
 }
 
-// Sleeps before another attempt to obtain a lock. SQLite's own handler sleeps up to 100 ms at a time and checks no
-// deadline.
+// Sleeps before another attempt to obtain a lock. Returns 1 to try again, and 0 after the deadline or a cancel.
+// SQLite's own handler sleeps up to 100 ms at a time and checks no deadline.
 int Connection::Busy(void* self, int) noexcept {
   const auto& connection = *static_cast<Connection*>(self);
   if (connection.cancelled_ || Clock::now() >= connection.deadline_) return 0;
@@ -147,11 +149,12 @@ Error Connection::Explain(int result, const std::string& message) const {
     case SQLITE_LOCKED:
     case SQLITE_INTERRUPT:
       if (cancelled_) return error(OUTBOX_CANCELLED, "cancelled");
-      return error(OUTBOX_TIMEOUT, (result & 0xFF) == SQLITE_INTERRUPT
-                                       ? named
-                                       : named +
-                                             "; another connection has been writing, in one transaction, for "
-                                             "longer than the relay waits: 'fuser' shows who has the file open");
+      return error(OUTBOX_TIMEOUT,
+                   (result & 0xFF) == SQLITE_INTERRUPT
+                       ? named
+                       : named +
+                             "; another connection has been writing, in one transaction, for "
+                             "longer than the relay waits: 'fuser' shows which processes have the file open");
     case SQLITE_CANTOPEN:
     case SQLITE_IOERR:
     case SQLITE_FULL:
@@ -169,7 +172,7 @@ Error Connection::Explain(int result, const std::string& message) const {
     case SQLITE_TOOBIG:
       return error(OUTBOX_BAD_DATA, named);
     case SQLITE_ERROR:
-      // SQLite has no separate code for these errors.
+      // SQLite has no separate error codes for missing tables, columns and functions, so the message is compared.
       if (message.starts_with("no such") || message.find("has no column") != std::string::npos)
         return error(OUTBOX_BAD_CONFIG, named + "; " + sql::kMigrate);
       break;
@@ -204,7 +207,7 @@ void Connection::Script(const std::string& sql) {
 }
 
 void Connection::RollBack() noexcept {
-  // This fails only if an error has already ended the transaction.
+  // The rollback fails only if an error has already ended the transaction, so its result is ignored.
   if (InTransaction()) sqlite3_exec(raw_, "rollback", nullptr, nullptr, nullptr);
 }
 

@@ -26,8 +26,8 @@ class Prepared {
   Prepared& operator=(Prepared&&) = delete;
   ~Prepared() { sqlite3_finalize(raw_); }
 
-  // Ends the execution that is under way, and begins another one with these parameters. REQUIRES: the values live until
-  // the last Step, because they are not copied.
+  // Ends the execution that is under way, and begins another one with `values` as its parameters. REQUIRES: the values
+  // live until the last Step, because they are not copied.
   template <class... Values>
   Prepared& Bind(const Values&... values) {
     Reset();
@@ -65,13 +65,13 @@ class Prepared {
 class Connection final : public sql::Session {
  public:
   // Opens the file, and creates it if `create` is true. Errors: throws OUTBOX_BAD_CONFIG if the path is wrong, if the
-  // file does not exist and is not to be created, or if its text is not UTF-8; OUTBOX_UNAVAILABLE if the file cannot be
-  // opened now.
+  // file does not exist and `create` is false, or if the text in the file is not UTF-8; OUTBOX_UNAVAILABLE if the file
+  // cannot be opened now.
   Connection(std::string path, bool create);
   ~Connection() override;
 
-  // Begins a call of the relay: sets its deadline, and checks that the path still names the file that is open. Errors:
-  // throws OUTBOX_UNAVAILABLE if the path names another file, or none.
+  // Begins a call of the relay that must end within `timeout`, and checks that the path still names the file that is
+  // open. Errors: throws OUTBOX_UNAVAILABLE if the path names another file, or none.
   void Begin(Millis timeout);
   // Makes the call that is under way end soon. Thread: any.
   void Cancel() noexcept { cancelled_ = true; }
@@ -105,7 +105,7 @@ class Connection final : public sql::Session {
 };
 
 // Begins a transaction, and rolls it back at the end of the scope unless it was committed. By default the transaction
-// takes the write lock at its beginning. A transaction that has read first can never get the lock while another
+// takes the write lock at its beginning, because a transaction that has read first cannot obtain the lock while another
 // connection writes.
 class Transaction {
  public:

@@ -19,7 +19,7 @@ constexpr const char* kRetryNow = R"(
 update {retry} as r set next_try = [now], attempts = 1
 where r.row_id in ([ids]) and r.remove_at is null
   and exists (select 1 from {event} e where e.id = r.row_id[same failure]))";
-// This query returns the number of rows that the previous statement has changed.
+// Query for the number of rows that the previous statement has changed.
 constexpr const char* kChanged = "select cast(changes() as text)";
 
 }  // namespace
@@ -47,7 +47,8 @@ const sql::Dialect& Dialect() {
     d.shown_id = "cast(e.event_id as text)";
     d.same_event = "e.event_id = cast(:event as text)";
     d.same_key = [](const std::string& column) { return "cast(" + column + " as text) = cast(:key as text)"; };
-    // This is the number of shards. SQL cannot compute the shard of a row here, so Adapter::List computes it.
+    // The list contains the number of shards in the place of the shard. SQL cannot compute the shard of a row in
+    // SQLite, so Adapter::List computes the shard from this number.
     d.shard = "m.shards";
     d.payload = d.bytes("e.payload");
     d.payload_size = "length(cast(e.payload as blob))";

@@ -1,4 +1,4 @@
-// The SQL fragments for SQLite.
+// Provides the SQL fragments in which SQLite differs from other databases.
 #pragma once
 
 #include "sql/dialect.hpp"

@@ -13,8 +13,8 @@
 namespace outbox::sqlite {
 namespace {
 
-// Opens another file and returns its error number. SOCI does not keep the reason why a file could not be opened, and
-// this error number shows whether the cause was a lack of file descriptors.
+// Opens /dev/null and returns the error number (errno); 0 = success. SOCI does not report why a database file could not
+// be opened, and this error number shows whether the cause was a lack of file descriptors.
 int TryToOpen() {
   const int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
   const int error = file < 0 ? errno : 0;
@@ -33,8 +33,9 @@ std::string DescriptorsUsedUp(int error) {
 
 std::unique_ptr<soci::session> Open(const std::string& path) {
   try {
-    // SOCI is given the factory object and never a backend's name: for a name, SOCI would search for a library, even in
-    // the working directory. SOCI takes a string without '=' for the path, and any other string for a list of options.
+    // SOCI receives the factory object and not the name of a backend. For a name, SOCI would search for a shared
+    // library, even in the working directory. SOCI takes a string without '=' for the path, and any other string for a
+    // list of options.
     const bool plain = path.find('=') == std::string::npos;
     return std::make_unique<soci::session>(soci::sqlite3, plain ? path : "db=\"" + path + "\"");
   } catch (const soci::soci_error&) {

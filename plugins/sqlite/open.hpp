@@ -15,7 +15,7 @@ namespace outbox::sqlite {
 // Opens the file, and creates it if it does not exist. Errors: throws OUTBOX_UNAVAILABLE.
 std::unique_ptr<soci::session> Open(const std::string& path);
 sqlite3* NativeHandle(soci::session& session);
-// Returns the result code of SQLite that an exception of SOCI carries; -1 = it carries none.
+// Returns the result code of SQLite that an exception of SOCI carries; -1 = none.
 int ResultOf(const std::exception& error);
 
 // Returns ": " and the reason if the error number (errno) means that no file descriptors are left, otherwise nothing.

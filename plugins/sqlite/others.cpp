@@ -20,7 +20,7 @@ constexpr const char* kViewSql =
   '[fix]' from sqlite_master where name = '[table]' collate nocase
   and (type = 'view' or (type = 'table' and lower(substr(sql, 1, 14)) = 'create virtual')))";
 
-// The table is created again, because SQLite cannot change a column in place.
+// A fix that creates the table again, because SQLite cannot change a column in place.
 #define OUTBOX_AGAIN "create the table again, as `outbox-relay migrate --print` shows it"
 
 constexpr const char* kUnfilledSql =
@@ -47,8 +47,8 @@ constexpr const char* kKeysOfTableSql = R"(select 'warning', '[shown]', f."from"
   ')" OUTBOX_AGAIN R"(, without the foreign key'
 from pragma_foreign_key_list('[table]') f where f.on_delete in ('CASCADE', 'SET NULL', 'SET DEFAULT'))";
 
-// The relay's connection does not enforce foreign keys (pragma foreign_keys is off), because it could not delete rows
-// to which other rows refer if it did.
+// The relay's connection does not enforce foreign keys (pragma foreign_keys is off), because with enforcement the relay
+// could not delete rows to which other rows refer.
 constexpr const char* kKeysToTableSql = R"(select 'warning', '[shown]', f."from", s.name,
   'the relay deletes delivered rows even if others refer to them, and such a reference then points to no row',
   'create table "' || s.name || '" again without the foreign key'
@@ -63,11 +63,12 @@ constexpr const char* kStrictSql =
   and type = 'table' and '[kind]' in ('event', 'dead') and lower(rtrim(sql)) like '%)%strict')";
 
 constexpr const char* kRunOutSql = R"(select 'warning', '[shown]', cast(seq as text), '9223372036854775807',
-  'stop the writers and the relay, let the outbox run empty, then run update sqlite_sequence set seq = 0 where name = ''[table]'';'
+  'stop the writers, let the relay empty the outbox, stop the relay, then run update sqlite_sequence set seq = 0 where name = ''[table]'';'
 from sqlite_sequence where name = '[table]' collate nocase and '[kind]' = 'event' and seq > 9223372036854775807 / 10 * 8)";
 
-// An error rolls back only the statement that caused it. A delete of no rows sets changes() to 0, and an insert that
-// fails leaves changes() at 0.
+// Gives rows with ids below 1 new ids: the script deletes the rows and inserts them again. An error rolls back only the
+// statement that caused it, so the script commits only if changes() shows that all rows were inserted. A delete of no
+// rows sets changes() to 0, and an insert that fails leaves changes() at 0.
 constexpr const char* kInsertAgain =
     "begin; " OUTBOX_EXPECT_ALL
     " create temporary table outbox_low as select * from {event} where id < 1; delete from {event} where id in"
@@ -126,13 +127,14 @@ void FindTriggers(Connection& db, const std::string& table, bool outbox, std::ve
     const bool certain = trigger.Ignores() && (write == "delete" || !outbox);
     const char* follows = certain               ? "raise(ignore) suppresses the write without an error"
                           : trigger.MayIgnore() ? "if it calls raise(ignore), the write is suppressed without an error"
-                                                : "an error in it refuses the write";
+                                                : "an error in it makes the write fail";
     findings.push_back(sql::FindingOf(sql::kTrigger, {certain ? "error" : "warning", table, row[0], when, follows,
                                                       drop + (certain ? "" : " -- unless it never fails")}));
   }
 }
 
-// The relay's writes to the tables. Preparing these statements reveals names that do not exist, also in triggers.
+// The statements with which the relay writes to the tables. When SQLite prepares these statements, it reports names
+// that do not exist, even names in the triggers that the statements fire.
 constexpr const char* kWrites[] = {
     "delete from {event} where id between 1 and 2",
     "insert into {retry} (row_id) values (1) on conflict (row_id) do update set attempts = attempts + 1",

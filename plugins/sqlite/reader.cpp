@@ -16,7 +16,7 @@ constexpr unsigned kLookAtClock = 256;      // number of rows between two checks
 const char* const kColumns = "id, event_id, aggregate_id, event_type, topic, payload, headers, created_at{e.copies}";
 enum Column : int { kId, kEventId, kKey, kType, kTopic, kPayload, kHeaders, kCreated, kCopies };
 
-// Returns the FNV-1a hash, with its upper bits mixed into the lower ones.
+// Returns the FNV-1a hash of `bytes`, with the upper bits of the hash mixed into the lower ones.
 std::uint32_t Hash(std::string_view bytes) {
   std::uint32_t hash = 2166136261U;
   for (const char c : bytes) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
@@ -39,8 +39,8 @@ select 1 from {retry} r where r.aggregate_id = cast(?1 as text) and r.row_id < ?
   and exists (select 1 from {event} e where e.id = r.row_id
               and (r.event_id is null or r.event_id = ifnull(cast(e.event_id as text), ''))) limit 1)";
 
-// Returns a query for rows. Names of captured columns are qualified with an alias, because SQLite takes an unqualified
-// name in double quotes for a string if there is no such column.
+// Returns a query for the rows to which the condition `where` applies. Names of captured columns are qualified with an
+// alias, because SQLite takes an unqualified name in double quotes for a string if there is no such column.
 std::string Rows(const sql::Tables& tables, const char* where) {
   return tables.In(sql::Fill("select [columns] from {event}[alias] where ",
                              {{"[columns]", kColumns}, {"[alias]", tables.captured ? " e" : ""}}) +
@@ -81,8 +81,8 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
   if (!leased) throw Error(OUTBOX_LEASE_LOST, "shard " + std::to_string(shard_) + " is not leased under this token");
   batch.CoveredByShard(call.token);
 
-  // A shard that was lost and gained again is read from its oldest row, because the relay that owned it meanwhile may
-  // have left rows below this position.
+  // A shard that was lost and gained again is read from its oldest row, because the relay that owned the shard
+  // meanwhile may have left rows below the position of this session.
   Position& position = positions_[shard_];
   if ((request.from_oldest() && !request.rescan()) || position.token != call.token)
     position = Position{.token = call.token};
@@ -96,7 +96,7 @@ void Reader::Read(const Call& call, const ReserveRequest& request, BatchBuilder&
 }
 
 // Adds a limited number of failures that are due, in the order of the times since which they have been due. The next
-// read continues with the failures behind these, and begins again with the first failure after the last one.
+// read continues with the failures that follow, and begins again with the first failure after the last one was checked.
 void Reader::AddDue(const ReserveRequest& request, Position& position, BatchBuilder& batch) {
   if (position.shares.NewPass()) {
     position.due = kNever;
@@ -127,8 +127,8 @@ void Reader::AddNew(Position& position, BatchBuilder& batch) {
   for (after_.Bind(position.id); after_.Step();) {
     if (!Add(after_, batch)) break;
     position.id = after_.Number(kId);
-    // Millions of rows may have to wait and be passed over, so the loop stops in time. The next call continues from
-    // here.
+    // Millions of rows may have to wait and be passed over, so the loop stops after half of the call's time. The next
+    // call continues from the position.
     if (++seen % kLookAtClock == 0 && connection_.PastHalf()) {
       batch.More();
       break;
@@ -137,7 +137,8 @@ void Reader::AddNew(Position& position, BatchBuilder& batch) {
   after_.Reset();
 }
 
-// Performs one step of a rescan. No row can appear below a row that the rescan has passed.
+// Performs one step of a rescan. A row that is committed during the rescan has a higher id than all rows that the
+// rescan has passed.
 void Reader::Rescan(Position& position, BatchBuilder& batch) {
   if (position.rescan_end == 0) {
     position.rescanned = 0;
@@ -186,7 +187,7 @@ bool Reader::Ours(long long id, const Bytes& key) const { return shards_ == 1 ||
 bool Reader::Waits(long long id, std::string_view event_id, const Bytes& key, std::uint32_t& attempts) {
   bool waits = false;
   if (failed_.Bind(id, event_id).Step()) {
-    // The number is at least 1, even if an operator has reset the counter to 0.
+    // The number of attempts is at least 1, even if an operator has reset the counter to 0.
     attempts = std::max(1U, static_cast<std::uint32_t>(failed_.Number(0)));
     waits = unfailed_only_ || failed_.Type(1) == SQLITE_NULL || failed_.Number(1) > at_;
   }

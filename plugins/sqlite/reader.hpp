@@ -25,20 +25,21 @@ class Reader {
   void Read(const Call& call, const ReserveRequest& request, BatchBuilder& batch);
 
  private:
-  // The position up to which a shard has been read. It only saves work, and is lost with the session.
+  // The position up to which a shard has been read. It is lost with the session, and the shard is then read from its
+  // oldest row, which only costs time.
   struct Position {
     // Token of the lease under which the shard was read.
     std::uint64_t token = 0;
     // Id of the last row that was read.
     long long id = 0;
-    // The failure that was checked last, in the order in which failures fall due: its time in milliseconds since 1970,
-    // and its row id.
+    // The failure that was checked last, in the order in which failures fall due: the time at which it fell due in
+    // milliseconds since 1970, and its row id.
     long long due = kNever, due_row = 0;
     // True if a failed row whose retry is due was passed over, because the batch had no room for it.
     bool due_left = false;
     Shares shares = {};
-    // Id of the last row that the rescan has passed, and the position at the time when the rescan began. If
-    // `rescan_end` is 0, no rescan is under way.
+    // Id of the last row that the rescan has passed, and the value of `id` when the rescan began. If `rescan_end` is 0,
+    // no rescan is under way.
     long long rescanned = 0, rescan_end = 0;
   };
   static constexpr long long kNever = std::numeric_limits<long long>::min();
@@ -56,7 +57,7 @@ class Reader {
   // The positions by the numbers of the shards.
   std::map<std::uint32_t, Position> positions_;
 
-  // State of the read that is under way: the shard and the number of shards; whether outbox_retry has rows; whether
+  // State of the read that is under way: the shard and the number of shards; true if outbox_retry has rows; true if
   // rows that have failed are left out even if they are due; the time of the database in milliseconds since 1970.
   std::uint32_t shard_ = 0, shards_ = 1;
   bool troubled_ = false;

@@ -11,7 +11,7 @@ namespace {
 
 constexpr sql::SchemaDialect kDialect{"alter table [table] add column [column]",
                                       "create index [index] on [table] [columns]", "drop index [index]"};
-// The statements for a script, which cannot check what exists.
+// The statements for a script, which cannot check which tables and indexes exist.
 constexpr sql::SchemaDialect kIfNeeded{"", "create index if not exists [index] on [table] [columns]", ""};
 
 constexpr std::string_view kPayloads[] = {"blob", "text", "bytea"};
@@ -81,9 +81,9 @@ std::vector<sql::Table> WantedWithCopies(const sql::Tables& t) {
 
 namespace {
 
-// Returns the statements that add the columns that are missing in tables of an earlier version, or of another list of
-// captured columns. They are printed as comments, because a script for SQLite has no conditions and cannot check which
-// columns are missing.
+// Returns the statements that add columns to the tables of an earlier version, or of a capture with another list of
+// columns. They are printed as comments, because a script for SQLite has no conditions and cannot check which columns
+// are missing.
 std::string UpgradeScript(const sql::Tables& t) {
   std::string sql;
   for (const sql::Table& table : WantedWithCopies(t))
@@ -146,8 +146,8 @@ std::vector<std::string> PlanSchema(Connection& connection, const sql::Tables& t
   return Migration(connection, t, options).Plan();
 }
 
-// Applies the schema. SQLite has one write lock and no queue for it, so nobody waits behind this call while it waits
-// for the lock.
+// Applies the schema. SQLite has one write lock and no queue for it, so no other connection has to wait because this
+// call waits for the lock.
 void ApplySchema(Connection& connection, const sql::Tables& t, const SchemaOptions& options) {
   if (options.remove_capture) {
     sql::RequireCaptured(t);

@@ -6,10 +6,10 @@
 namespace outbox::sqlite {
 namespace {
 
-// Converts seconds to microseconds. Returns 0 if the number is not a time: it may be any number that SQLite can store,
-// infinite, or not a number at all.
+// Converts seconds since 1970 to microseconds. Returns 0 if `seconds` is not a time, because the column may hold any
+// number that SQLite can store, even an infinite one, or no number at all.
 std::int64_t FromSeconds(double seconds) {
-  // This time is beyond the year 9999, and far below the limit of an integer in microseconds.
+  // Limit in seconds. It is beyond the year 9999, and in microseconds far below the limit of a 64-bit integer.
   constexpr double kFar = 1e12;
   return seconds > -kFar && seconds < kFar ? sql::KnownMicros(static_cast<std::int64_t>(seconds * 1e6)) : 0;
 }

@@ -9,18 +9,18 @@
 
 namespace outbox::sqlite {
 
-// Implements outbox.wakeup/1 for a session. The adapter owns the object. Thread: the thread of the session, since it
-// uses the connection.
+// Implements outbox.wakeup/1 for a session. The adapter owns the object. Thread: the thread of the session, because
+// Watch uses the connection of the session.
 class Watch {
  public:
-  // Starts to watch the folder of the file. Errors: throws OUTBOX_UNAVAILABLE if the folder cannot be watched, for
-  // example because the system has no inotify watches left.
+  // Starts to watch the folder of the database file. Errors: throws OUTBOX_UNAVAILABLE if the folder cannot be watched,
+  // for example because the system has no inotify watches left.
   explicit Watch(Connection& connection);
   ~Watch();
   Watch(const Watch&) = delete;
 
-  // Returns true if another connection has committed since the last call that returned true, and false if none has by
-  // the deadline of the call.
+  // Waits until another connection commits, but not beyond the deadline of the call. Returns true if another connection
+  // has committed since the last call that returned true, and false at the deadline.
   bool Wait();
 
  private:
@@ -31,7 +31,7 @@ class Watch {
   Connection& connection_;
   Prepared data_version_;
   std::string name_;  // name of the database file in its folder
-  int changes_ = -1;  // descriptor of inotify
+  int changes_ = -1;  // inotify descriptor
   long long version_ = 0;
 };
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """usage: as_doxygen.py HEADER
 
-Print a header with its plain comments converted to comments of Doxygen. A comment above a declaration, or behind it on
+Print a header with its plain comments converted to Doxygen comments. A comment above a declaration, or behind it on
 the same line, describes that declaration.
 """
 
@@ -9,7 +9,7 @@ import pathlib
 import re
 import sys
 
-# Characters that begin a command or markup in a comment of Doxygen.
+# Characters that begin a command or markup in a Doxygen comment.
 SPECIAL = re.compile(r'([\\@<>"&#%])')
 
 

@@ -32,7 +32,7 @@ Settings Checked(Settings settings) {
           "dead_letter_topic must be set exactly if one of the policies is kDeadLetter");
   settings.kafka.try_emplace("auto.offset.reset", "earliest");
   settings.kafka.try_emplace("auto.commit.interval.ms", "1000");
-  // The limit applies to each partition, because each has a queue of its own.
+  // The limit applies to each partition separately, because each partition has its own queue.
   settings.kafka.try_emplace("queued.max.messages.kbytes", "8192");
   // Only stored offsets are committed automatically, and an offset is stored after its record was handled.
   settings.kafka["enable.auto.commit"] = "true";
@@ -125,8 +125,8 @@ class Consumer::Impl final : public Client {
       Fail(std::string("cannot subscribe to the topics: ") + rd_kafka_err2str(error));
   }
 
-  // Handles a message of the consumer's own queue. Records arrive in the queues of their partitions, so the message is
-  // an error of the group.
+  // Handles a message of the consumer's own queue. Records arrive in the queues of their partitions, so a message in
+  // this queue reports an error of the consumer group.
   void Take(const rd_kafka_message_t& message) {
     if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) return Fail("a record arrived outside the queue of its partition");
     const std::string text = rd_kafka_message_errstr(&message);

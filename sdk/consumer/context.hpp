@@ -13,7 +13,7 @@
 
 namespace outbox::consumer {
 
-// The handler of an event type. INVARIANT: exactly one of the two is set.
+// The handler of an event type. INVARIANT: exactly one of `one` and `batch` is set.
 struct Route {
   Handler one;
   BatchHandler batch;
@@ -38,8 +38,8 @@ struct Context {
   }
 };
 
-// Marks the current thread as long as the object exists: a handler, `setup` or `cleanup` runs on this thread, so
-// Consumer::Stop() would wait for itself.
+// While the object exists, it marks the current thread as one that runs a handler, `setup` or `cleanup`.
+// Consumer::Stop() refuses a call on such a thread, because it waits for that thread to end.
 class Inside {
  public:
   Inside() { ++depth_; }

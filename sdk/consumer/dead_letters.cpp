@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::chrono::seconds kMaxWait{30};
 
-// Returns true for a property that only a consumer has. A producer that is given it logs a warning.
+// Returns true if only consumers have the property. A producer logs a warning if it is given such a property.
 bool IsConsumers(const std::string& name) {
   for (const char* start :
        {"group.", "auto.", "fetch.", "queued.", "session.", "heartbeat.", "max.poll.", "partition.", "enable.auto.",
@@ -67,7 +67,8 @@ std::string DeadLetters::Send(const Record& record, const std::string& reason) {
       RD_KAFKA_V_HEADERS(headers.get()), RD_KAFKA_V_OPAQUE(&stored), RD_KAFKA_V_END);
   if (sent != RD_KAFKA_RESP_ERR_NO_ERROR) return rd_kafka_err2str(sent);
   (void)headers.release();
-  // The loop ends after message.timeout.ms at the latest, because every record gets a report.
+  // The loop ends after message.timeout.ms at the latest, because by then librdkafka has reported the outcome of the
+  // record.
   while (!stored) rd_kafka_poll(handle_.get(), 100);
   return *stored == RD_KAFKA_RESP_ERR_NO_ERROR ? "" : rd_kafka_err2str(*stored);
 }

@@ -9,9 +9,9 @@
 
 namespace outbox::consumer {
 
-// A producer for the dead letter topic. A running consumer owns it. A copy has the key, payload and headers of the
-// record, and also the headers dead_letter_reason, dead_letter_group, dead_letter_topic, dead_letter_partition and
-// dead_letter_offset.
+// Copies records to the dead letter topic. A running consumer owns it. A copy has the key, payload and headers of its
+// record, and in addition the headers dead_letter_reason, dead_letter_group, dead_letter_topic, dead_letter_partition
+// and dead_letter_offset.
 class DeadLetters final : public Client {
  public:
   // Errors: throws std::invalid_argument if librdkafka refuses a property.
@@ -29,7 +29,8 @@ class DeadLetters final : public Client {
   void Delivered(const rd_kafka_message_t* message) override;
 
   const Settings& settings_;
-  std::mutex mutex_;  // Held by Send: one copy is made at a time, which is sufficient because they are rare.
+  // Held by Send(): copies are made one at a time, which is fast enough because dead letters are rare.
+  std::mutex mutex_;
   HandlePtr handle_;
 };
 

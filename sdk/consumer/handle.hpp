@@ -18,10 +18,10 @@ class Client {
   virtual ~Client() = default;
   // Receives a log line. Thread: any.
   virtual void Log(LogLevel level, std::string_view line) = 0;
-  // Handles the assignment or revocation of partitions. Called only for consumers. Thread: the one that polls the
+  // Handles the assignment or revocation of partitions. Called only for consumers. Thread: the thread that polls the
   // handle.
   virtual void Rebalance(rd_kafka_t*, rd_kafka_resp_err_t, rd_kafka_topic_partition_list_t*) {}
-  // Handles the outcome of a sent record. Called only for producers. Thread: the one that polls the handle.
+  // Handles the outcome of a sent record. Called only for producers. Thread: the thread that polls the handle.
   virtual void Delivered(const rd_kafka_message_t*) {}
 };
 

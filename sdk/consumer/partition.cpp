@@ -62,8 +62,8 @@ void Partition::Run() {
 }
 
 std::size_t Partition::Fetch() {
-  // Longest wait in milliseconds. It is limited because rd_kafka_queue_yield() does not end a wait that begins after
-  // it.
+  // Longest wait for a record, in milliseconds. The wait is limited because a call of rd_kafka_queue_yield() does not
+  // end a wait that begins after that call.
   constexpr int kWake = 500;
   MessagePtr first(rd_kafka_consume_queue(queue_.get(), kWake));
   if (!first) return 0;
@@ -120,7 +120,8 @@ std::size_t Partition::SettleBatch(std::size_t at, const std::shared_ptr<const R
       Store(records.back());
       return records.size();
     }
-    // The last attempt is made for each record alone, so that the records that can be handled are handled.
+    // In the last attempt the handler receives one record at a time, so that a bad record does not prevent the others
+    // from being handled.
     const bool last_but_one = most > 0 && records.front().attempt + 1 >= most;
     alone = threw || outcome.kind() == Outcome::Kind::kReject || last_but_one;
     if (outcome.kind() == Outcome::Kind::kRetry) {

@@ -15,8 +15,8 @@ namespace outbox::consumer {
 // A partition that is assigned to this consumer. The consumer owns it, from the assignment to the revocation.
 class Partition {
  public:
-  // Directs the records of the partition to a queue of their own. REQUIRES: the partition is not assigned to librdkafka
-  // yet, so that no record gets into another queue. Thread: the one that polls the consumer.
+  // Directs the records of the partition to a queue of their own. REQUIRES: the assignment has not been passed to
+  // librdkafka yet; otherwise a record may get into another queue. Thread: the thread that polls the consumer.
   Partition(Context& context, TopicPartition partition);
   // Stops as Stop() does.
   ~Partition();
@@ -24,11 +24,12 @@ class Partition {
   Partition& operator=(const Partition&) = delete;
 
   [[nodiscard]] const TopicPartition& partition() const { return topic_partition_; }
-  // Starts the thread.
+  // Starts the thread that handles the records.
   void Start();
-  // Asks the thread to end once the current handler call returns, and does not wait for that. Thread: any.
+  // Asks the partition's thread to end after the current handler call, and returns without waiting for the thread.
+  // Thread: any.
   void AskToStop();
-  // Asks the thread to end and waits for it, and so for the current handler call.
+  // Asks the partition's thread to end after the current handler call, and waits until it has ended.
   void Stop();
 
  private:
@@ -37,23 +38,23 @@ class Partition {
   void Run();
   // Takes the records that have arrived, and waits for a short time if there are none. Returns their number.
   [[nodiscard]] std::size_t Fetch();
-  // Handles the record at the index `at`, or a batch that begins there, with all its retries. Returns how many records
-  // were handled, rejected or skipped.
+  // Handles the record at the index `at`, or a batch that begins with that record, including all retries. Returns how
+  // many records were handled, rejected or skipped.
   std::size_t Settle(std::size_t at);
   std::size_t SettleBatch(std::size_t at, const std::shared_ptr<const Route>& route);
   bool SettleOne(Record& record, const Route& route);
-  // Applies the policy to a record that no handler accepts. Returns false if the partition was stopped before that was
-  // finished.
+  // Applies the policy to a record that no handler accepts. Returns false if the partition was stopped before the
+  // policy could be applied.
   bool Refuse(const Record& record, Policy policy, const std::string& reason);
   // Waits for a slot and calls the handler. Sets `threw` to true if the handler throws.
   Outcome Call(std::span<Record> records, const Route& route, bool& threw);
-  // Returns the pause after this attempt if the handler threw.
+  // Returns the pause after an attempt in which the handler threw. `attempt` is the number of that attempt, from 1.
   [[nodiscard]] Millis PauseAfter(std::uint32_t attempt) const;
   // Waits for `time`. Returns false if the partition was stopped meanwhile.
   bool Pause(Millis time);
   // Checks the sequence number of the record, if the settings name a header for it.
   void Watch(const Record& record);
-  // Makes the offset after the record the next one to be committed.
+  // Stores the offset that follows the record, so that it is committed next.
   void Store(const Record& record);
 
   Context& context_;
@@ -62,7 +63,7 @@ class Partition {
   Sequence sequence_;
   std::vector<MessagePtr> messages_;
   std::vector<Record> records_;
-  std::vector<char> complete_;  // For each record: 1 if it has the headers that the relay writes.
+  std::vector<char> complete_;  // One entry for each record: 1 = the record has the headers that the relay writes.
 
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -21,7 +21,8 @@ Sequence::Finding Sequence::See(std::string_view key, std::int64_t number) {
   }
   Finding finding;
   if (number > seen->last) {
-    // The difference is unsigned because a signed one could overflow: the numbers may be from the whole range.
+    // The difference is computed in unsigned arithmetic, because a signed difference can overflow: the numbers may be
+    // any 64-bit integers.
     finding.missing = static_cast<std::uint64_t>(number) - static_cast<std::uint64_t>(seen->last) - 1;
     const auto kept = std::min<std::uint64_t>(finding.missing, kMissing);
     for (std::uint64_t i = kept; i > 0; --i) {

@@ -1,4 +1,5 @@
-// Checks the numbers that the application increases for each key: finds numbers that are missing, late or repeated.
+// Checks the sequence numbers that the application increases for each key, and finds missing, late and repeated
+// numbers.
 #pragma once
 
 #include <cstdint>
@@ -9,21 +10,21 @@
 
 namespace outbox::consumer {
 
-// The numbers of one partition, whose Partition owns this object. It remembers the last kKeys to 2 * kKeys keys, and
-// forgets those that have not occurred for the longest time. A key that was forgotten is treated as new.
+// The sequence numbers of one partition. The Partition owns the object, which remembers the last kKeys to 2 * kKeys
+// keys and forgets the keys that have not occurred for the longest time. A key that was forgotten is treated as new.
 //
-// Thread: that of the partition.
+// Thread: the thread of the partition.
 class Sequence {
  public:
-  // The result of checking a number: how many numbers before it are missing; whether it was missing before, and so is
-  // late; whether it has occurred before.
+  // The result of checking a number. `missing` is how many numbers before it are missing. `late` is true if the number
+  // had been missing, and `repeated` is true if it has occurred before.
   struct Finding {
     std::uint64_t missing = 0;
     bool late = false, repeated = false;
   };
   static constexpr std::size_t kKeys = 50'000;
-  // Number of missing numbers of a key that are remembered, the latest ones. If one of these arrives later, it counts
-  // as late; any other number that is not above the last one counts as repeated.
+  // How many missing numbers are remembered for each key; the oldest are forgotten first. A remembered number that
+  // arrives later counts as late. Any other number that is not above the last number of the key counts as repeated.
   static constexpr std::size_t kMissing = 16;
 
   // Checks the next number of the key. For the first number of a key the finding is empty.
@@ -38,7 +39,8 @@ class Sequence {
 
   Seen* Find(const std::string& key);
 
-  // Keys that have occurred since the last exchange of the two maps, and those that have occurred only before it.
+  // young_ holds the keys that have occurred since the two maps were last exchanged, old_ those that have occurred only
+  // before that.
   Keys young_, old_;
 };
 

@@ -12,7 +12,7 @@ struct Totals {
   Count handled, retried, threw, rejected, unknown_type, missing_headers, skipped, dead_lettered, missing, late,
       repeated;
 
-  // Returns the present values.
+  // Returns the current values of the counters.
   [[nodiscard]] Counters Now() const {
     return {handled, retried,       threw,   rejected, unknown_type, missing_headers,
             skipped, dead_lettered, missing, late,     repeated};

@@ -1,4 +1,4 @@
-// Makes the records that handlers receive from librdkafka's messages.
+// Converts librdkafka's messages to the records that handlers receive.
 #pragma once
 
 #include "outbox/consumer/record.hpp"
@@ -6,11 +6,12 @@
 
 namespace outbox::consumer {
 
-// Fills the record with views of the message. Returns false if the header event_id is missing or empty, or event_type
-// is missing or has no value, so that the record does not come from the relay. The other fields are filled in any case.
+// Fills the record with views of the message. Returns false if the record does not come from the relay: the header
+// event_id is missing or empty, or the header event_type is missing or has no value. All other fields are filled in
+// either case.
 [[nodiscard]] bool Fill(const rd_kafka_message_t& message, Record& record);
 
-// Returns topic, partition and offset for messages: "orders [3] at 4711".
+// Returns topic, partition and offset as text for log lines and errors: "orders [3] at 4711".
 [[nodiscard]] std::string Place(const Record& record);
 
 }  // namespace outbox::consumer

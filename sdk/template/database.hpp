@@ -12,7 +12,7 @@ using Value = std::variant<std::int64_t, outbox::Bytes>;
 // Receives a row of a result. Returns false if no more rows are wanted.
 using UseRow = std::function<bool(sqlite3_stmt*)>;
 
-// One connection. Thread: that of the session.
+// One connection. Thread: the thread of the session.
 class Database {
  public:
   // Opens an existing file. Errors: throws OUTBOX_UNAVAILABLE if it cannot be opened.
@@ -73,7 +73,7 @@ class Database {
     if (const auto* number = std::get_if<std::int64_t>(&value)) {
       sqlite3_bind_int64(statement, at, *number);
     } else if (const outbox::Bytes& text = std::get<outbox::Bytes>(value); text) {
-      // Raw() returns an address also for an empty text, because a null pointer would mean NULL.
+      // Raw() returns an address also for an empty text, because a null pointer means NULL.
       const auto* const data = static_cast<const char*>(outbox::Raw(*text).data);
       sqlite3_bind_text(statement, at, data, static_cast<int>(text->size()), SQLITE_STATIC);
     }

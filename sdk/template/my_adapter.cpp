@@ -92,8 +92,8 @@ class MyAdapter : public StorageAdapter, public Emit {
   }
 
  private:
-  // Returns true if an earlier row of the key is not outstanding and so is still to be read. If the retry were returned
-  // now, it would overtake that row.
+  // Returns true if an earlier row of the key is not outstanding and so is still to be read. A retry that is returned
+  // before that row overtakes it.
   bool EarlierComes(std::int64_t id, const Bytes& key, const ReserveRequest& request) {
     bool comes = false;
     db_.Run("SELECT id FROM outbox_event WHERE aggregate_id = ?1 AND id < ?2 AND NOT delivered", {key, id},

@@ -1,5 +1,5 @@
-// Tests that a plugin built against version 1.0 of the contract works with this relay, as it must with every later
-// one.
+// Tests that a plugin built against version 1.0 of the contract works with this relay. The plugin must work with every
+// later relay, too.
 #include <spdlog/logger.h>
 #include <spdlog/sinks/ostream_sink.h>
 

@@ -1,4 +1,4 @@
-/* Conforming: the C plugin of plain.h, unchanged, which must load and work. */
+/* The C plugin of plain.h, unchanged. It conforms to the contract, so it must load and work. */
 #include "plain.h"
 
 static const outbox_plugin table = PLAIN_TABLE("plain-c");

@@ -1,4 +1,5 @@
-// Throws an object that is not a std::exception. The SDK's trampolines must catch it.
+// A plugin whose open() always throws. The options choose the type of the thrown object, which need not be a
+// std::exception. The trampolines of the SDK must catch objects of every type.
 #include "outbox/adapter.hpp"
 
 namespace {

@@ -1,4 +1,4 @@
-/* Needs a symbol that no library defines, as a plugin does whose client library is missing. */
+/* A plugin that needs a symbol which no library defines, like a plugin whose client library is missing. */
 #include "outbox/plugin.h"
 
 const outbox_plugin* nobody_has_this(void);

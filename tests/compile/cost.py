@@ -31,7 +31,7 @@ SKIPPED = 77
 
 
 def product_objects(build):
-    """Yield the objects of the product that come from its sources; tests compile some of them again."""
+    """Yield the object files of the product. Object files that tests compile from the same sources are left out."""
     for command in json.loads((build / "compile_commands.json").read_text(encoding="utf-8")):
         source = (build / command["file"]).resolve()
         if source.is_relative_to(ROOT) and source.relative_to(ROOT).as_posix().startswith(PRODUCT):
@@ -40,7 +40,7 @@ def product_objects(build):
 
 
 def included_files(build, objects):
-    """Return {object: files that its compiler has read}, from ninja's log of dependencies."""
+    """Return {object: files that the compiler read for the object}, from ninja's log of dependencies."""
     text = subprocess.run(["ninja", "-C", build, "-t", "deps", *objects], check=True, text=True,
                           stdout=subprocess.PIPE).stdout
     return {block.split(":")[0]: [build / line.strip() for line in block.splitlines()[1:]]
@@ -54,7 +54,7 @@ def code_size(file):
         raise ValueError(f"{file}: not a 64-bit ELF object")
     start, = struct.unpack_from("<Q", data, 0x28)
     entry, count = struct.unpack_from("<HH", data, 0x3A)
-    if count == 0:  # There are more sections than fit into the header.
+    if count == 0:  # The number does not fit into the file header, so the first section header contains it.
         count, = struct.unpack_from("<Q", data, start + 32)
     executable, size = 0x4, 0
     for section in range(count):

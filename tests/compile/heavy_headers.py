@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Fail if a file includes a heavy header without being listed in heavy_headers.txt, or if a listed file does not.
+"""Fail if a file includes a heavy header without being listed in heavy_headers.txt, or if a listed file does not
+include the header under which it is listed.
 
 usage: heavy_headers.py            checks the files below core/, plugins/ and sdk/
        heavy_headers.py --list     prints the list as it has to be

@@ -123,7 +123,7 @@ TEST_CASE("partitions are handled in parallel, each in its order, and no slot is
     const int running = ++now;
     for (int seen = most; running > seen && !most.compare_exchange_weak(seen, running);) {
     }
-    // Waits until other handlers run as well, because the test has to observe that they run in parallel.
+    // Waits until other handlers run as well, because the test has to observe handlers that run in parallel.
     for (int i = 0; i < 50 && most < 3; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     {
       const std::scoped_lock lock(mutex);
@@ -149,7 +149,7 @@ TEST_CASE("partitions are set up before their first record and cleaned up after 
   Rig rig;
   for (std::int32_t partition = 0; partition < 4; ++partition) rig.Send(Numbered(50, partition));
   std::mutex mutex;
-  std::map<std::int32_t, std::set<int>> owners;  // The consumers that have set up a partition, by partition.
+  std::map<std::int32_t, std::set<int>> owners;  // Maps a partition to the consumers that have set it up.
   int wrong = 0;
   Notes handled;
   std::vector<std::unique_ptr<Consumer>> consumers;

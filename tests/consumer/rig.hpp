@@ -1,5 +1,5 @@
-// Runs consumers against the broker that OUTBOX_TEST_KAFKA names, which has to create topics with 4 partitions by
-// itself. Each test has a topic and a group of its own.
+// Runs consumers against the broker that OUTBOX_TEST_KAFKA names. The broker has to create missing topics
+// automatically, with 4 partitions. Each test has a topic and a group of its own.
 #pragma once
 
 #include <librdkafka/rdkafka.h>
@@ -41,8 +41,8 @@ void Eventually(Condition condition, const char* what) {
   }
 }
 
-// A record to be sent. If `by_the_relay` is true, it gets the headers that the relay adds, event_id and event_type,
-// before the application's headers.
+// A record to be sent. If `by_the_relay` is true, the record gets the headers that the relay adds, event_id and
+// event_type, before the application's headers.
 struct Sent {
   std::string payload;
   std::int32_t partition = 0;

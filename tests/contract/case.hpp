@@ -43,7 +43,8 @@ struct Warned : std::runtime_error {
   using runtime_error::runtime_error;
 };
 
-// Throws Broken if `kept` is false. The text says what was observed, for a reader who does not know this source.
+// Throws Broken if `kept` is false. `seen` and `args` make the message, which says what was observed, for a reader who
+// does not know the source of the case.
 template <class... Args>
 void Expect(bool kept, fmt::format_string<Args...> seen, Args&&... args) {
   if (!kept) throw Broken(fmt::format(seen, std::forward<Args>(args)...));

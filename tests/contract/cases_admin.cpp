@@ -1,4 +1,4 @@
-// Tests of outbox.admin/1: an operator lists, retries, requeues and discards failed events.
+// Tests of the extension outbox.admin/1: an operator lists, retries, requeues and discards failed events.
 #include <thread>
 
 #include "rig.hpp"
@@ -129,7 +129,8 @@ void RepeatedDeathKillsOnce(const Subject& subject) {
   Expect(rig.ListDead().size() == 1, "{} dead events are listed, expected: 1", rig.ListDead().size());
 }
 
-// Lists the events of `from` that have this key.
+// Returns the events with the key `key` in the list `from`, which is one of OUTBOX_FROM_..., as outbox.admin/1 reports
+// them.
 std::vector<Seen> OfKey(Rig& rig, std::uint32_t from, std::string_view key) {
   return rig.List({.from = from, .key = key, .max = 1000});
 }

@@ -1,4 +1,4 @@
-// Tests of the plugin's options and of outbox.schema/1.
+// Tests of the plugin's options and of the extension outbox.schema/1.
 #include <spdlog/logger.h>
 
 #include <nlohmann/json.hpp>

@@ -6,8 +6,8 @@
 namespace outbox::contract {
 namespace {
 
-// Emits the events 1, 2 and 3 of key "k" and 4 of another key. Afterwards event 1 has failed, and no row is
-// outstanding.
+// Emits the events 1, 2 and 3 of key "k" and event 4 of another key. Afterwards event 1 has failed with `disposition`,
+// and no row is outstanding.
 void FailTheHead(Rig& rig, Relay& relay, std::int32_t disposition) {
   rig.Emit({{"k"}, {"k"}, {"k"}, {"other"}});
   relay.Fail({relay.Await(4)[0]}, disposition);

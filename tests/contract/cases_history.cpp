@@ -1,5 +1,5 @@
-// Compares random sequences of calls with a model that fits on a page. Whatever the order of the calls, a read has to
-// return the events that the contract prescribes.
+// Compares the reads in random sequences of calls with a small model of the contract. Whatever the order of the calls,
+// a read has to return the events that the contract prescribes.
 #include <algorithm>
 #include <random>
 
@@ -152,8 +152,8 @@ class History {
     return !e.outstanding && (e.state == State::kWaiting || (e.state == State::kRetrying && e.due)) && !Waits(at);
   }
 
-  // True if the plugin may have withheld a due retry because an earlier row of the same key is in the same batch. The
-  // next read must return that retry.
+  // Returns true if the plugin may have withheld a due retry because an earlier row of the same key is in the same
+  // batch. The next read must return that retry.
   [[nodiscard]] bool Withheld() const {
     for (std::size_t i = 0; i < line_.size(); ++i) {
       if (!line_[i].note.key || line_[i].state != State::kRetrying || !Due(i)) continue;
@@ -224,7 +224,8 @@ class History {
     Did("confirm " + Numbers(Rows(some)));
     relay_.Confirm(Rows(some));
     for (Entry* e : some) {
-      must_rewind_ = must_rewind_ || e->InTrouble();  // Later events of its key may be behind the reading position.
+      // Later events of the same key may be behind the reading position.
+      must_rewind_ = must_rewind_ || e->InTrouble();
       e->state = State::kGone;
       e->outstanding = false;
     }
@@ -233,7 +234,8 @@ class History {
   void Fail() {
     const std::vector<Entry*> some = SomeOutstanding();
     const bool can_die = rig_.store().Can(OUTBOX_CAN_DEAD_LETTER);
-    const auto disposition = static_cast<std::int32_t>(Below(8));  // Most values are retries.
+    // All values but 0 and 1 stand for a retry.
+    const auto disposition = static_cast<std::int32_t>(Below(8));
     const std::int32_t chosen = disposition == 0              ? OUTBOX_BLOCK
                                 : disposition == 1 && can_die ? OUTBOX_DEAD
                                                               : OUTBOX_RETRY;
@@ -328,7 +330,7 @@ class History {
   Relay relay_;
   std::uint64_t seed_;
   std::mt19937_64 random_;
-  std::vector<Entry> line_;  // Sorted by the order in which the rows became visible.
+  std::vector<Entry> line_;  // The events, in the order in which their rows became visible.
   bool must_rewind_ = false;
   int step_ = 0, call_ = 0;
   std::size_t emitted_ = 0;

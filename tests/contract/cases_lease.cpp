@@ -1,4 +1,4 @@
-// Tests of outbox.leases/1: a shard has one owner at a time, by the database's clock.
+// Tests of the extension outbox.leases/1: a shard has one owner at a time, by the database's clock.
 #include <thread>
 
 #include "rig.hpp"
@@ -188,7 +188,8 @@ void ShardGainedAgainIsReadFromItsOldestRow(const Subject& subject) {
          Numbers(rows));
 }
 
-// The ids have the maximum length that relays make. They belong to two relays that were given the same name by mistake.
+// The relay ids have the maximum length of the ids that relays make. The two relays were given the same name by
+// mistake.
 void EachIncarnationIsARelayOfItsOwn(const Subject& subject) {
   Rig rig(subject);
   rig.NeedLeases();

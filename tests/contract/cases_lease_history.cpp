@@ -12,11 +12,12 @@ namespace {
 
 constexpr Millis kTimeout{10'000}, kLong{600'000}, kShort{1};
 constexpr std::uint32_t kShards = 5;
-constexpr int kRelays = 7;  // The number of relays, which is greater than the number of shards.
+// The number of relays. It is greater than the number of shards.
+constexpr int kRelays = 7;
 
 engine::Time Micros(Millis t) { return std::chrono::microseconds(t).count(); }
 
-// Sets the number of shards for one case. The other cases rely on one shard.
+// Sets the number of shards for one case. The destructor resets the number to one, on which the other cases rely.
 class Shards {
  public:
   Shards(Rig& rig, const std::string& payload) : rig_(rig), payload_(payload) {
@@ -71,7 +72,7 @@ class LeaseHistory {
   struct Player {
     std::string id;
     std::unique_ptr<storage::Session> session;
-    // The shards that the last heartbeat returned, with the model's tokens. These tokens may have become stale since.
+    // The shards that the last heartbeat returned, with the model's tokens, which may since have become stale.
     std::vector<outbox_owned_shard> known;
   };
 
@@ -111,7 +112,7 @@ class LeaseHistory {
     relay.known = expected.owned;
   }
 
-  // Simulates the death of a relay: its last lease expires before the relay can renew it.
+  // Simulates the death of a relay: the lease of its last heartbeat expires before the relay can renew the lease.
   void Die(int which) {
     Beat(which, kShort);
     std::this_thread::sleep_for(5 * kShort);
@@ -125,7 +126,7 @@ class LeaseHistory {
     model_.ExpireAll(now_);
   }
 
-  // Releases some of the shards that the relay's last heartbeat returned, which may be long ago.
+  // Releases some of the shards that the relay's last heartbeat returned, even if that heartbeat was long ago.
   void Return(int which, bool deregister) {
     Player& relay = relays_[static_cast<std::size_t>(which)];
     std::vector<outbox_owned_shard> some, real;
@@ -164,7 +165,7 @@ class LeaseHistory {
     }
   }
 
-  // Compares outbox.poison/1 with the model.
+  // Compares the answers of the extension outbox.poison/1 with those of the model.
   template <class Expect>
   void Suspect(storage::Session& session, const outbox_owned_shard& s, const Call& call,
                const std::vector<storage::OwnedRowId>& rows, const Expect& expect) {
@@ -183,8 +184,8 @@ class LeaseHistory {
     Check(none || *owners == expected, "{} owners in a row have marked the row, expected: {}", *owners, expected);
   }
 
-  // Lets each live relay release the shards that its heartbeat asks it to release, and checks that each relay then has
-  // at most its fair share and every shard has an owner.
+  // Lets each live relay release the shards that the answer to its heartbeat asks for, and checks that afterwards no
+  // relay has more than its fair share and every shard has an owner.
   void Settle() {
     ExpireAll();
     const int live = 1 + static_cast<int>(Below(kShards));

@@ -1,4 +1,4 @@
-// Tests of the plugin's file: its symbols, its tables of functions, and opening and closing stores and sessions.
+// Tests of the plugin's file: its symbols, its function tables, and opening and closing stores and sessions.
 #include <dlfcn.h>
 
 #include <algorithm>

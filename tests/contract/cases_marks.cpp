@@ -96,7 +96,7 @@ void ReleasedIsForAnyRelay(const Subject& subject) {
   Expect(taken[0].attempts == 0, "the release counted an attempt");
 }
 
-// Simulates a lost answer: the store has marked the rows, and the relay does not know of them.
+// Simulates a lost answer: the store has marked rows for the relay, but the relay does not know of the marks.
 void OwnMarkedRowsComeAgain(const Subject& subject) {
   TwoRelays two(subject);
   two.rig.Emit(3, "k");
@@ -109,8 +109,8 @@ void OwnMarkedRowsComeAgain(const Subject& subject) {
   two.second->ExpectNothing("1 has failed, and the others are queued behind it");
 }
 
-// Expects that the second relay does not get two rows, which the first relay reserved at `asked`, before the promised
-// end of their marks.
+// Expects that the second relay does not get two rows before the promised end of their marks. The first relay reserved
+// the rows at `asked`, for the time `wanted`.
 void ExpectMarked(TwoRelays& two, Millis wanted, const storage::Batch& batch, SteadyClock::time_point asked) {
   const Millis left = batch.lease_left();
   Expect(left.count() > 0 && left < wanted + kCoarsest,
@@ -131,7 +131,7 @@ void MarksEndByThemselves(const Subject& subject) {
   ExpectMarked(two, Millis(300), Ok(two.first->TryReserve({}, Millis(300))), asked);
 }
 
-// A relay may send a row until the end of the mark that the last answer promised.
+// A relay may send a row until the end that the last answer promised for the mark on the row.
 void MarkIsRenewedByAnotherRead(const Subject& subject) {
   TwoRelays two(subject);
   two.rig.Emit(2, "k");
@@ -173,7 +173,7 @@ void ReadingAndMarkingAreOneStep(const Subject& subject) {
              Numbers(std::vector{row}));
 }
 
-// A store that neither leases shards nor marks rows would return the same rows to all relays.
+// A store that neither leases shards nor marks rows returns the same rows to all relays.
 void SharingNeedsLeasesOrMarks(const Subject& subject) {
   Rig rig(subject);
   rig.Need(OUTBOX_CAN_SHARE);

@@ -1,4 +1,5 @@
-// Tests of the fence of marked rows: failures and releases are accepted only with the token that each row carries.
+// Tests of the fence of marked rows: a failure or a release of a row is accepted only with the token that the row
+// carries.
 #include "two_relays.hpp"
 
 namespace outbox::contract {
@@ -19,8 +20,8 @@ struct Fenced : TwoRelays {
     Expect(status.code() == OUTBOX_LEASE_LOST, "{}, and release_events returned code {}, expected: LEASE_LOST. {}", why,
            status.code(), status.text());
   }
-  // Reads again the rows that `relay` has marked, and expects that they are unchanged. If a refused failure had changed
-  // a row, the row would have an attempt or would not be returned.
+  // Lets `relay` read its marked rows a second time, expects that no refused call has changed a row, and returns the
+  // rows. A failure that was recorded despite the refusal adds an attempt to the row, or hides the row from the read.
   std::vector<Row> ExpectUntouched(Relay& relay, const char* numbers) {
     relay.Forget();
     auto rows = relay.ReadAll();
@@ -95,7 +96,7 @@ void RepeatedWriteCounts(const Subject& subject) {
   Expect(released.ok(), seen, "release_events", released.code(), released.text());
 }
 
-// The stale row is the last one of the refused call. The rows before it must not have been changed.
+// The refused call lists the stale row last. The rows before it in the call must not have been changed.
 void RefusedWritesChangeNoRow(const Subject& subject) {
   Fenced two(subject);
   two.rig.Emit(3, std::nullopt);

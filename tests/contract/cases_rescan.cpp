@@ -1,4 +1,4 @@
-// Tests of the rescan beside normal reading, and of batches that contain due retries and new rows.
+// Tests of rescans beside normal reads, and of batches that contain due retries and new rows.
 #include <algorithm>
 #include <thread>
 
@@ -156,7 +156,7 @@ void LongestDueFirst(const Subject& subject) {
   Expect(Numbers(due) == "3 1 2", "due events came as '{}', expected: 3 1 2, as they fell due", Numbers(due));
 }
 
-// Each event that is read becomes due again at once, so there are always other due events.
+// Each event that a read returns is recorded as failed and is due at once, so the reads never run out of due events.
 void WhatWasPassedOverComes(const Subject& subject) {
   constexpr Relay::Ask kFew{.max_events = 4};
   Rig rig(subject);

@@ -142,8 +142,8 @@ void ReadingGoesOnBehindConfirmedRows(const Subject& subject) {
   relay.ExpectNothing("everything is confirmed");
 }
 
-// A plugin that detects late rows by missing ids finds more missing ids here than it can list one by one, and some that
-// it has just added to its list.
+// A plugin may detect late rows by missing ids. This case makes such a plugin find more missing ids than it can list
+// one by one, and some missing ids that it has only just added to its list.
 void ManyHolesInOneRead(const Subject& subject) {
   Rig rig(subject);
   for (int i = 0; i < 3; ++i) rig.Emit(1000, "k");

@@ -1,4 +1,4 @@
-// Tests of outbox.stats/1.
+// Tests of the extension outbox.stats/1.
 #include "rig.hpp"
 
 namespace outbox::contract {
@@ -46,7 +46,7 @@ void NamesTheHolder(const Subject& subject) {
   Relay standby(rig, "relay-b", Relay::Standby{});
   standby.Heartbeat();
   stats = Read(rig);
-  // A standby may or may not be counted: it cannot take a shard, so the plugin need not record it.
+  // A plugin may or may not count a standby: a standby cannot take a shard, so the plugin need not record it.
   Expect(stats.shards_owned == 1 && stats.live_relays >= 1, "{} shards owned, {} relays, expected: 1, 1 or 2",
          stats.shards_owned, stats.live_relays);
   Expect(stats.holders.size() == 1, "{} holders were named, expected: 1", stats.holders.size());

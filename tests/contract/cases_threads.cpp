@@ -40,7 +40,8 @@ void SessionMovesBetweenThreads(const Subject& subject) {
   relay.ExpectNothing("twenty threads have confirmed one event each");
 }
 
-// Runs a writer, a reader and a confirmer, each with a session of its own. The reader reconnects now and then.
+// Runs a writer, a reader and a confirmer at the same time, each with a session of its own. The reader reconnects now
+// and then.
 void SessionsWorkSideBySide(const Subject& subject) {
   constexpr int kTransactions = 100, kPerTransaction = 20, kEvents = kTransactions * kPerTransaction;
   Rig rig(subject);
@@ -129,7 +130,8 @@ void CancelOfAnIdleSessionDoesNoHarm(const Subject& subject) {
   for (int i = 0; i < 5; ++i) relay.session().Cancel();
   rig.Emit(1, "k");
   storage::ReserveRequest order;
-  for (int i = 0; i < 3; ++i) {  // One call may still be ended by the cancel.
+  // The cancel may still end one of the calls.
+  for (int i = 0; i < 3; ++i) {
     const auto batch = relay.TryReserve({});
     if (batch.ok() && batch->size() == 1) return;
     Expect(batch.ok() || batch.status().code() == OUTBOX_CANCELLED, "unexpected error: {}", batch.status().text());
@@ -156,7 +158,7 @@ void TimeoutBoundsTheCall(const Subject& subject) {
   relay.Confirm(rows);
 }
 
-// Waits with outbox.wakeup/1 on a session of its own.
+// Waits for notifications with the extension outbox.wakeup/1, on a session of its own.
 class Waiter {
  public:
   explicit Waiter(Rig& rig) : session_(rig.Connect()) {

@@ -15,7 +15,8 @@ struct Writer {
   std::unique_ptr<storage::Session> session;
 };
 
-// Emits in a second transaction while one is open. Skips the case if the store allows one write transaction at a time.
+// Emits an event of `key` in a second transaction while another transaction is open. Skips the case if the store allows
+// one write transaction at a time.
 void EmitBeside(Rig& rig, const Text& key) {
   const auto session = rig.Connect();
   Status status = session->BeginEmit(Within(Millis(300)));
@@ -55,7 +56,8 @@ void LateCommitIsReturnedFirst(const Subject& subject) {
   EmitBeside(rig, "other");
   Expect(Numbers(relay.Await(1)) == "2", "the committed event was not returned while an older one is open");
   late.End(true);
-  rig.Emit(1, "k");  // Event 3 is inserted after event 1 of the same key was committed.
+  // Event 3 is inserted after event 1, which has the same key, was committed.
+  rig.Emit(1, "k");
   const auto rows = relay.Await(2);
   Expect(Numbers(rows) == "1 3", "'{}' was returned, expected: 1 3, in the order in which they were committed",
          Numbers(rows));
@@ -68,7 +70,7 @@ void LateCommitIsReturnedFirstInSmallSteps(const Subject& subject) {
   late.Insert("k");
   for (int i = 0; i < 5; ++i) EmitBeside(rig, "other");
   relay.Confirm(relay.Await(5));
-  late.Insert("k");  // This is event 7, above every event that was read and confirmed.
+  late.Insert("k");  // This is event 7. Its id is greater than the ids of all events that were read and confirmed.
   late.End(true);
   rig.Emit(1, "k");
   std::vector<Row> rows;
@@ -116,7 +118,7 @@ void DroppedLateRowsFillNoRead(const Subject& subject) {
          Numbers(found));
 }
 
-// An older transaction may still commit rows below the dropped ones.
+// A transaction that is older than the dropped rows may still commit rows below them.
 void DroppedRowsAboveAnOpenTransactionFillNoRead(const Subject& subject) {
   Rig rig(subject);
   Relay relay(rig);

@@ -101,8 +101,8 @@ Rig::Rig(const Subject& subject) : store_(OpenSubject(subject)), session_(Connec
         "testing.reset", [this](auto* s, auto* c) { return Testing().reset(s, &c->call, &c->error); }, *session_);
 }
 
-// Returns true if the store leases shards. Tries it with a relay that sends a heartbeat, releases its shards and
-// deregisters.
+// Returns true if the store leases shards. To find out, sends the heartbeat of a test relay, releases its shards and
+// deregisters it.
 bool Rig::AskForLeases() {
   if (!store_->HasLeases()) return false;
   const std::string id = "asks#0";
@@ -259,7 +259,8 @@ Result<storage::Batch> Relay::TryReserve(Ask ask, Millis reserve) {
   order.relay_id = id_;
   order.mode = ask.mode;
   order.skip_retries = ask.skip_retries;
-  // Passes a copy, because the session adds the returned rows to the set; they are to be outstanding only after Take().
+  // Passes a copy, because the session adds the returned rows to the set, and the rows must not be outstanding before
+  // Take().
   storage::OutstandingRows outstanding = outstanding_;
   order.outstanding = &outstanding;
   return session_->ReserveNewEvents(order, Within(kTimeout, token_));

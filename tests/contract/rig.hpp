@@ -45,7 +45,7 @@ struct Seen : Row {
 
 [[nodiscard]] std::string EventId(std::size_t n);  // Returns a UUID that ends in n.
 [[nodiscard]] std::vector<std::string> EventIds(const std::vector<Row>& rows);
-// Returns the numbers from which EventId made the ids of these events, as in "1 2 3".
+// Returns the numbers from which EventId made the event ids of the rows, as in "1 2 3".
 [[nodiscard]] std::string Numbers(const std::vector<Row>& rows);
 [[nodiscard]] std::string Numbers(const std::vector<Seen>& seen);
 
@@ -63,14 +63,14 @@ class Rig {
   [[nodiscard]] storage::Session& session() { return *session_; }
   [[nodiscard]] std::unique_ptr<storage::Session> Connect();
 
-  // True if the store leases shards. It does not if the plugin has no leases, or if the store returns UNSUPPORTED
-  // because its present options allow no leases.
+  // True if the store leases shards. False if the plugin has no leases, or if the store returns UNSUPPORTED because its
+  // present options allow no leases.
   [[nodiscard]] bool LeasesShards() const { return leases_shards_; }
 
   // The functions Need... skip the case unless the plugin has the named capability or extension.
   void Need(std::uint64_t capability) const;
   void NeedLeases() const;
-  void NeedMarks() const;    // Needs marks on rows, by which relays share the rows of one outbox.
+  void NeedMarks() const;    // Needs marks on rows, with which relays share the rows of one outbox.
   void NeedListing() const;  // Needs the extension outbox.admin/1.
   void NeedDead() const;     // Needs the extension outbox.admin/1, and dead letters.
 
@@ -79,7 +79,7 @@ class Rig {
   void Emit(std::size_t count, const Text& key) { Emit(std::vector<Note>(count, Note{.key = key})); }
   [[nodiscard]] Status Insert(storage::Session& session, const std::vector<Note>& notes);
 
-  // True if the test can end leases and marks and make retries due.
+  // True if the test can end leases and marks and make retries due, with the extension outbox.testing/1.
   [[nodiscard]] bool CanExpire() const { return testing_ != nullptr; }
   void ExpireLeases();
   void MakeRetriesDue();
@@ -105,7 +105,8 @@ class Rig {
   // Returns the functions of outbox.testing/1. Skips the case if the plugin does not have that extension.
   [[nodiscard]] const outbox_testing_v1& Testing() const;
 
-  // Returns true if the store leases shards.
+  // Sends the heartbeat of a test relay to find out whether the store leases shards. Returns true if the store leases
+  // shards.
   [[nodiscard]] bool AskForLeases();
 
   const outbox_testing_v1* testing_ = nullptr;
@@ -122,7 +123,8 @@ class Relay {
   Relay(Rig& rig, std::string id, Standby);  // Sends no heartbeat.
 
   Lease Heartbeat(Millis lease = Millis(30'000));
-  void ExpectToOwn();  // REQUIRES: called after a heartbeat.
+  // Expects that the last heartbeat gave the relay the only shard. REQUIRES: the relay has sent a heartbeat.
+  void ExpectToOwn();
   void Return(bool deregister);
 
   struct Ask {
@@ -135,13 +137,13 @@ class Relay {
   std::vector<Row> Reserve(Ask ask, bool* more = nullptr);
   [[nodiscard]] Result<storage::Batch> TryReserve(Ask ask, Millis reserve = Millis(30'000));
   std::vector<Row> Take(const storage::Batch& batch);
-  // Reads until the plugin reports that there is no more.
+  // Reads until the plugin reports that there is nothing more to read, and returns the rows.
   std::vector<Row> ReadAll(bool rewind = false);
-  // Makes one step of a rescan, and sets `reached` to one of the values OUTBOX_RESCAN_...
+  // Makes one step of a rescan, sets `reached` to one of the values OUTBOX_RESCAN_..., and returns the rows.
   std::vector<Row> RescanStep(std::uint32_t& reached, std::uint32_t max_events = 1000);
-  // Makes a complete rescan, and expects that it ends.
+  // Makes a complete rescan, expects that it ends, and returns the rows.
   std::vector<Row> Rescan(std::uint32_t max_events = 1000);
-  // Polls until `count` rows were returned, or `patience` is over.
+  // Polls until `count` rows were returned, or `patience` is over. Returns the rows.
   std::vector<Row> Await(std::size_t count, Millis patience = Millis(5'000));
   // Expects that no read returns anything, neither from the reading position nor after a rewind.
   void ExpectNothing(const char* why);

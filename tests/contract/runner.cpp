@@ -21,7 +21,8 @@ void WriteAll(int fd, const std::string& text) {
   }
 }
 
-// Reads until the other end is closed, and returns true. Returns false if that does not happen before the deadline.
+// Appends to `text` the bytes that can be read from `fd`. Returns true when the other end of `fd` is closed, and false
+// if that does not happen before the deadline.
 bool ReadUntil(int fd, SteadyClock::time_point deadline, std::string& text) {
   for (;;) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - SteadyClock::now()).count();

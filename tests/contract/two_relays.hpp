@@ -8,11 +8,11 @@
 
 namespace outbox::contract {
 
-// The time by which a mark may end before its promised end: a store that counts in milliseconds drops the rest of a
-// tick.
+// The maximum time by which a mark may end before its promised end, because a store that counts in milliseconds drops
+// fractions of a millisecond.
 inline constexpr Millis kTick{2};
 
-// REQUIRES: the store marks rows. If it does not, the constructor skips the case.
+// Two relays on one empty outbox. The constructor skips the case if the store does not mark rows.
 struct TwoRelays {
   explicit TwoRelays(const Subject& subject, std::string first_id = "first#1", std::string second_id = "second#1")
       : rig(subject) {
@@ -21,8 +21,8 @@ struct TwoRelays {
     second = std::make_unique<Relay>(rig, std::move(second_id));
   }
 
-  // Makes one reserve call. EndMarks can end its marks: if the plugin cannot end marks on request, they last only 300
-  // ms.
+  // Makes one reserve call, and returns the rows. EndMarks can end the marks of these rows: if the plugin cannot end
+  // marks on request, the marks last only 300 ms.
   std::vector<Row> ReadToEnd(Relay& relay, Relay::Ask ask = {}) {
     const storage::Batch batch = Ok(relay.TryReserve(ask, rig.CanExpire() ? Millis(30'000) : Millis(300)));
     ends_ = std::max(ends_, std::chrono::steady_clock::now() + batch.lease_left());

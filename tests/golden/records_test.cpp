@@ -1,6 +1,6 @@
-// Replays recorded runs of Debezium: imports the connector, makes records from the rows of its table, and compares them
-// byte for byte with the records that Debezium made. tests/golden/outcomes.txt gives the expected outcome of each run
-// whose records are not the same.
+// Replays recorded runs of Debezium: imports the connector, makes records from the rows of its table, and compares
+// them byte for byte with the records that Debezium made. tests/golden/outcomes.txt gives the expected outcome of each
+// run whose records differ.
 #include <algorithm>
 #include <cstdlib>
 #include <deque>
@@ -23,7 +23,7 @@ using nlohmann::json;
 
 // The outcome of a replayed run. `word` is "same"; "refused by import" or "refused by check"; "refused" if an event is
 // refused and Debezium stopped, too; "sent" if only Debezium stopped; or "different", followed by the number of
-// differing records if there are any. `about` explains it.
+// differing records if there are any. `about` explains the outcome.
 struct Outcome {
   std::string word, about;
 };
@@ -51,7 +51,8 @@ class Replay {
   }
 
  private:
-  // Returns the columns as a plugin describes them: first those with a role, then the others of which records are made.
+  // Returns the columns as a plugin describes them: first the columns with a role, then the other columns from which
+  // records are made.
   std::vector<Column> Mapped(const json& options) {
     constexpr std::pair<const char*, std::int32_t> kRoles[] = {{"id", OUTBOX_ROLE_ID},
                                                                {"key", OUTBOX_ROLE_KEY},

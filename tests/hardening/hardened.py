@@ -36,12 +36,11 @@ def lacks(file, entry, fortified):
         yield "-D_GLIBCXX_ASSERTIONS"
     if fortified and not shows(r" UND __(?!stack)\w+_chk\b"):
         yield "-D_FORTIFY_SOURCE"
-    # The property note in the file is set only if all linked objects have it, and the start files of some distributions
-    # lack it.
+    # The linker sets the property note of the file only if all linked objects have the note, and the start files of
+    # some distributions lack it. So the code of ENTRY is examined instead of the note.
     if shows("X86-64") and "endbr64" not in tool("objdump", "--disassemble=" + entry, file):
         yield "-fcf-protection"
-    # Not every source leaves a trace of these options in its code, but gcc records its options in the debug
-    # information.
+    # Not every source needs code for the options in PER_SOURCE, but gcc records its options in the debug information.
     for options in re.findall(r"GNU C(?:\+\+)?\d+ .*", tool("readelf", "--string-dump=.debug_str", file)):
         yield from (f"{wanted} in a source compiled with {options}" for wanted in PER_SOURCE if wanted not in options)
 

@@ -176,7 +176,7 @@ class CaptureTest(unittest.TestCase):
         self.wait_until_empty()
         refused = self.verify("--remove-delivered")
         self.assertEqual(refused.returncode, 78)
-        self.assertIn("a relay runs on this outbox", refused.stderr)
+        self.assertIn("a relay is running on this outbox", refused.stderr)
         self.assertEqual(self.relay.stop(), 0)
         records = [record for record in read_topic(self.kafka.bootstrap, self.topic)]
         self.assertEqual(sorted(json.loads(record.payload)["n"] for record in records), committed)

@@ -111,7 +111,7 @@ class AccessTest(FaultTest):
         proxy.accepted.clear()
         relay.start()
         relay.wait_for_log("broker unavailable: the relay's user lacks permission to produce; grant it IdempotentWrite")
-        relay.wait_for_log("(?s)(asking again whether this user may produce.*){3}")
+        relay.wait_for_log("(?s)(checking again whether this user may produce.*){3}")
         logged = [line for line in self.said(relay, "info", "warn", "error") if "broker" in line]
         self.assertEqual(len(logged), 1, logged)
         self.assertLess(relay.log().count("restarting the producer"), 12)
@@ -173,9 +173,9 @@ class AccessTest(FaultTest):
         relay.wait_while_running(lambda: self.status(relay)["retrying"] == 1, 60, "the event has failed")
         with self.broker.admin() as admin:
             admin.allow(forbidden, "User:relay")
-        relay.wait_for_log("events that Kafka may refuse cannot be tried: [^\"]*Authentication failed")
+        relay.wait_for_log("cannot send events that Kafka may refuse: [^\"]*Authentication failed")
         file.write_text("right\n", encoding="utf-8")
-        relay.wait_for_log("events that Kafka may refuse can be tried again")
+        relay.wait_for_log("sending of events that Kafka may refuse recovered")
         self.wait_for_backlog(relay, 0)
         self.assertEqual(relay.stop(), 0)
         self.assertNotIn("hunter", relay.log())
@@ -216,7 +216,7 @@ class AccessTest(FaultTest):
         self.assertRegex(said, "(?m)^error +Kafka at .*Authentication failed.*; correct sasl.username and sasl.password")
         self.assertNotIn("demo", said)
         relay = self.relay_at("dead", self.login("relay", "wrong"))
-        self.assertRegex(relay.command("check").stdout, "(?m)^error +Kafka at .*; this listener asks for no login: .*security.protocol")
+        self.assertRegex(relay.command("check").stdout, "(?m)^error +Kafka at .*; this listener does not use SASL: .*security.protocol")
 
     @faults(114)
     def test_advertised_address_is_dead(self):

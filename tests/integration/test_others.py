@@ -253,7 +253,7 @@ class PostgresOthersTest(OthersTest):
         self.migrate(relay)
         self.sql("alter sequence outbox_event_id_seq minvalue -10 restart with -10; select nextval('outbox_event_id_seq')")
         [(_, what, fix)] = self.findings(relay)
-        self.assertIn("sequence outbox_event_id_seq gives ids below 1", what)
+        self.assertIn("sequence outbox_event_id_seq assigns ids below 1", what)
         self.sql(fix + " select nextval('outbox_event_id_seq')")
         self.assert_low_ids_found(relay, lambda sql: [key for key, in self.sql(sql)],
                                   "alter table outbox_event add column tenant text not null default '';"
@@ -319,8 +319,8 @@ class PostgresOthersTest(OthersTest):
         self.sql("create table outbox_event (id uuid primary key default gen_random_uuid(), topic text not null)")
         made = relay.command("migrate")
         self.assertEqual(made.returncode, 78, made.stderr)
-        self.assertRegex(made.stderr, r"is not an outbox, and nothing was changed; it lacks: id \(it is uuid, which has no"
-                                      r" order\), event_id, aggregate_id, event_type, payload, headers, created_at")
+        self.assertRegex(made.stderr, r"is not an outbox, and nothing was changed; it lacks: id \(it is uuid, expected an"
+                                      r" integer\), event_id, aggregate_id, event_type, payload, headers, created_at")
         self.assertEqual(self.sql("select count(*) from pg_tables where tablename like 'outbox%'"), [(1,)])
         self.sql("insert into outbox_event (topic) values ('a'), ('b')")
         for verdict, _, fix in self.findings(relay):
@@ -473,7 +473,7 @@ class MariadbOthersTest(OthersTest):
         self.sql("create table outbox_event (id char(36) primary key default (uuid()), topic varchar(249) not null)")
         made = relay.command("migrate")
         self.assertEqual(made.returncode, 78, made.stderr)
-        self.assertRegex(made.stderr, r"it lacks: id \(it is char, which has no order\), event_id, aggregate_id")
+        self.assertRegex(made.stderr, r"it lacks: id \(it is char, expected an integer\), event_id, aggregate_id")
         self.assertEqual(self.sql("show tables"), "outbox_event\n")
         self.sql("insert into outbox_event (topic) values ('a'), ('b')")
         for verdict, _, fix in self.findings(relay):
@@ -572,7 +572,7 @@ class SqliteOthersTest(OthersTest):
                  " insert into outbox_event values ('u', 'a')")
         made = relay.command("migrate")
         self.assertEqual(made.returncode, 78, made.stderr)
-        self.assertRegex(made.stderr, r"it lacks: id \(it is text, which has no order\), event_id, aggregate_id")
+        self.assertRegex(made.stderr, r"it lacks: id \(it is text, expected an integer\), event_id, aggregate_id")
         self.sql("drop table outbox_event; create table outbox_event (id text primary key, event_id text not null, topic text"
                  " not null, aggregate_id text, event_type text not null, payload blob, headers text, created_at text not null"
                  " default 'x'); insert into outbox_event (id, event_id, topic, event_type) values ('u', 'e', 't', 'T')")

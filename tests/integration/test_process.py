@@ -358,7 +358,7 @@ class OutputTest(ProcessTest):
             with self.subTest(command):
                 ended = relay.command(*command, text=line if command == ["emit"] else None)
                 self.assertEqual(ended.returncode, 78, ended.stdout + ended.stderr)
-                self.assertRegex(ended.stdout + ended.stderr, r"the tables have version \d+ and this relay knows \d+")
+                self.assertRegex(ended.stdout + ended.stderr, r"the tables have version \d+ and this relay supports up to \d+")
         for command in (["status"], ["find"], ["explain", blocked], ["dead", "list"]):
             self.assertEqual(relay.command(*command).returncode, 0)
         status = json.loads(relay.command("status", "--json").stdout)

@@ -44,7 +44,7 @@ class PostgresRoleSettingsTest(unittest.TestCase):
                 self.sql(f"alter {what} set default_transaction_read_only = on")
                 fix = f"begin read write; alter {what} reset default_transaction_read_only; commit;"
                 said = (f"the session is read-only, because default_transaction_read_only is on for {place}, so delivered events could"
-                        f" not be confirmed; if the outbox may be written to: {fix}")
+                        f" not be confirmed; to make the outbox writable: {fix}")
                 for command in (["check"], ["emit"]):
                     self.assertIn(said, self.refused(relay, command, 1, LINE if command == ["emit"] else None))
                 self.refused(relay, ["status"], 0)
@@ -57,7 +57,7 @@ class PostgresRoleSettingsTest(unittest.TestCase):
         relay, named = self.relay(), self.relay("public.outbox_event")
         self.sql(f"alter role {self.name} set search_path = nowhere")
         said = self.refused(relay, ["migrate"], 78)
-        self.assertIn("no schema to create tables in; search_path is 'nowhere', set for the role, which leads to no schema that", said)
+        self.assertIn("no schema to create tables in; search_path is 'nowhere', set for the role, which names no schema that", said)
         self.assertIn(f'"table": "SCHEMA.outbox_event", or correct the setting: alter role {self.name} reset search_path;', said)
         self.refused(named, ["migrate"], 0)
         self.sql("create schema hostile; create table hostile.outbox_event (like public.outbox_event including all)", self.name)

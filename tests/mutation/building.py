@@ -25,7 +25,7 @@ POSITION = re.compile(r"(?P<file>[^\s:]+):(?P<line>\d+):(?P<column>\d+):")
 
 
 class Failed(Exception):
-    """Something cannot be built; the message says why."""
+    """Raised if something cannot be built; the message says why."""
 
 
 def glob(patterns):

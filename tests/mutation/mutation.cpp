@@ -7,7 +7,8 @@
 namespace outbox_mutation {
 namespace {
 
-// Writes a byte for each mutant, '1' if it was reached. Called at the end of the process.
+// Writes a byte for each mutant to the file that OUTBOX_MUTATION_REACHED names: '1' if the mutant was reached,
+// otherwise '0'. Called at the end of the process.
 void WriteReached() {
   std::FILE* const file = std::fopen(std::getenv("OUTBOX_MUTATION_REACHED"), "w");
   if (file == nullptr) return;
@@ -15,7 +16,8 @@ void WriteReached() {
   std::fclose(file);
 }
 
-// Selects the mutant. Runs before all constants that are computed at the start of the program, in any file.
+// Selects the mutant that OUTBOX_MUTATION names; without it, starts a recording if OUTBOX_MUTATION_REACHED is set.
+// Runs before all constants that are computed at the start of the program, in any file.
 [[gnu::constructor(101)]] void Choose() {
   if (const char* const text = std::getenv("OUTBOX_MUTATION"); text != nullptr) {
     const std::size_t mutant = std::strtoul(text, nullptr, 10);

@@ -21,7 +21,8 @@ extern const std::size_t kStates;
   return __builtin_expect(states[mutant] != 0, false) && Reached(mutant);
 }
 
-// A number in a place whose type is not known. It converts to the type that the place needs, as a literal would.
+// A mutated number whose target type is not known. It converts to the type that its context needs, as the literal that
+// it replaces does.
 struct Number {
   long long value;
   template <class T>

@@ -28,11 +28,11 @@ class Result:
     seconds: float = 0.0
     runs: int = 0  # The number of simulator runs that reach the mutant.
     seeds: int = 0  # The number of simulator runs from which `runs` were selected.
-    differ: int = 0  # The number of runs whose result differs from that without the mutant.
+    differ: int = 0  # The number of runs whose result differs from the result without the mutant.
 
 
 class NotSound(Exception):
-    """The tests fail without any mutant."""
+    """Raised if the tests fail without any mutant."""
 
 
 def limited(command, seconds, **options):

@@ -21,7 +21,7 @@ class Site:
     end: int
     changed: str
     kind: str = "expression"  # "statement": it may be left out; "return": inserted before it.
-    cast: str = ""  # The type to which original and changed text are cast; empty if to none.
+    cast: str = ""  # The type to which original and changed text are cast; empty if there is no cast.
 
 
 @dataclasses.dataclass

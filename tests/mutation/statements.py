@@ -110,7 +110,7 @@ class Finder(Expressions):
         self.lines.add(self.statement_line)
 
     def statement(self, cursor, alone=False):
-        """Mutate a statement. `alone`: it is all that an if without else does; leaving it out is condition-false."""
+        """Mutate a statement. `alone`: true for the whole body of an if without else; condition-false leaves it out."""
         kind = cursor.kind
         children = list(cursor.get_children())
         if kind == CursorKind.COMPOUND_STMT:

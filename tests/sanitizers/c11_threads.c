@@ -1,6 +1,6 @@
-// Implements the functions of <threads.h> that librdkafka calls with those of POSIX, because ThreadSanitizer knows only
-// these. It does not notice a thread that glibc's own thrd_create() starts, and crashes in that thread. In glibc the
-// types of both interfaces are the same.
+// Implements the functions of <threads.h> that librdkafka calls by means of POSIX threads, because ThreadSanitizer
+// intercepts only the POSIX functions. ThreadSanitizer does not notice a thread that glibc's own thrd_create() starts,
+// and crashes in such a thread. In glibc the types of both interfaces are the same.
 #define _XOPEN_SOURCE 700
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 // The random happenings of a run. Each kind draws from a random stream of its own, and each happening has a name: its
-// kind and the number of the draw. A failing run can therefore be repeated without some of its happenings, until what
-// is left is short enough to read.
+// kind and the number of the draw. A failing run can therefore be repeated without some of its happenings, until the
+// remaining history is short enough to read.
 #pragma once
 
 #include <array>
@@ -45,7 +45,7 @@ enum class Chance : std::uint8_t {
   kJoin,  // An additional relay starts, and stops cleanly some time later.
   kWallClock,
   kAckLost,
-  kImplied,    // The client only infers a success from a later answer.
+  kImplied,    // The client infers the success of a request only from a later answer.
   kStall,      // A request gets no answer.
   kStateless,  // The broker holds no state of the producer and refuses a request with a retriable error.
   kFatal,
@@ -60,7 +60,7 @@ enum class Chance : std::uint8_t {
   kReshard,         // The number of shards changes.
   kVanish,          // The database loses the owners of all shards.
   kMorePartitions,  // The topics get more partitions.
-  kLateReport,      // After a reset, the client reports what it had not reported before.
+  kLateReport,      // After a reset, the old producer's outstanding delivery reports still arrive.
   kTopicUnknown,    // A topic that was known becomes unknown for a while.
   kCount,
 };
@@ -87,7 +87,7 @@ class Chances {
     happened_.push_back(it);
     return true;
   }
-  // Ends the faults: none happens any more. The writers still finish.
+  // Stops all happenings except transactions and their rows: faults end, and the writers finish.
   void Calm() { calm_ = true; }
   [[nodiscard]] bool calm() const { return calm_; }
   [[nodiscard]] const std::vector<Happening>& happened() const { return happened_; }

@@ -31,7 +31,7 @@ const std::set<std::string>& Rare() {
   using engine::HoldState;
   using engine::MarkState;
   static const std::set<std::string> rare = {
-      Name(HoldState::kTopic, HoldState::kRetried),  // A trial is given up, and behind it an event awaits its topic.
+      Name(HoldState::kTopic, HoldState::kRetried),  // A trial is given up, and an event behind it awaits its topic.
       Name(HoldState::kNone, HoldState::kRescan),    // A trial is dropped whose key was freed during the reset.
       Name(MarkState::kWriting, MarkState::kNone),   // The lease is lost while an event is being marked.
   };

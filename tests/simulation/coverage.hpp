@@ -1,5 +1,5 @@
 // Counts which transitions between the engine's states the runs have taken. A transition that no run takes is not
-// checked by any.
+// tested.
 #pragma once
 
 #include <cstdint>

@@ -12,8 +12,8 @@ namespace outbox::simulation {
 inline constexpr std::uint64_t kBytesOfRow = 100;
 
 // Returns the engine's settings for a run. With `bytes_limit`, half of the seeds limit the window by bytes instead of
-// events. Invariant I10, which judges how long events wait, must be checked without that limit: a payload is kept
-// until all of its batch is settled or has failed.
+// events. Invariant I10 (flow), which judges how long events wait, must be checked without `bytes_limit`: a payload is
+// kept until all events of its batch are settled or have failed.
 [[nodiscard]] engine::Settings MakeSettings(const Scenario& scenario, std::uint64_t seed, bool bytes_limit);
 
 }  // namespace outbox::simulation

@@ -47,7 +47,7 @@ void Ledger::Stored(const Row& row, std::uint32_t lane) {
   if (only_refusals_) CheckFlow(e);
 }
 
-// Checks invariant I4. A requeued event has no place in the order.
+// Checks invariant I4 (order, see ledger.hpp). A requeued event is exempt.
 void Ledger::CheckOrder(EventNumber e) {
   const Fate& fate = fates_[e];
   if (fate.key == kNoKey || fate.requeued) return;
@@ -70,7 +70,7 @@ void Ledger::CheckFlow(EventNumber e) {
     if (std::any_of(of_key.begin(), of_key.end(), is_poison)) return;
   }
   const Time since = std::max(fate.committed_at, kRelaysWork), waited = world_.now() - since;
-  // Each refusal since then costs a reset, and so the time of three answers: to the refused request, to the request
+  // Each refusal after `since` costs a reset, and so the time of three answers: to the refused request, to the request
   // that proves the lane, and to the requests after it.
   const auto refusals = refused_at_.end() - std::lower_bound(refused_at_.begin(), refused_at_.end(), since);
   // The broker answers the events that were committed before this one, at least half a window at a time.
@@ -107,8 +107,8 @@ void Ledger::SentOfRead(EventNumber e, Time read_at) {
 void Ledger::FailureTaken(EventNumber e, bool token_holds) {
   Moved(e);
   if (fates_[e].key != kNoKey) failed_keys_.insert(fates_[e].key);
-  // A failure whose write timed out may be recorded late. It then replaces what was recorded in the meantime, and the
-  // event is sent again.
+  // A failure whose write timed out may be recorded late. The late record replaces the record that the event was
+  // delivered, and the event is sent again.
   if (fates_[e].recorded_at < kForever) Fault(fates_[e].shard);
   fates_[e].recorded_at = kForever;
   if (!token_holds) Break("I7 lease: a stale owner's failure of " + Name(e) + " was taken");
@@ -142,8 +142,8 @@ void Ledger::LeaseEnds(std::uint32_t shard) {
   Fault(shard);
 }
 
-// What was noted for the old shards does not fit the new ones. Therefore each earlier fault now counts for all shards,
-// and each new shard counts as having just moved.
+// The times of faults and movements that were recorded for the old shards do not fit the new shards. Therefore each
+// earlier fault now counts for all shards, and each new shard counts as having just moved.
 void Ledger::Resharded(std::uint32_t shards) {
   history_.Say("operator sets the number of shards to {}", shards);
   for (Fate& fate : fates_) fate.shard = ShardOf(fate.spread, shards);

@@ -1,12 +1,13 @@
-// Records what happened to every event, as seen by the writers, the tables and the broker's log, never by a relay, and
-// checks the promises below at once. The first broken promise ends the run.
+// Records what happened to every event, as the writers, the tables and the broker's log show it, never as a relay
+// reports it. Checks the promises below at once. The first broken promise ends the run.
 //
 //   I1 no loss            a committed event reaches the log, or is dead or blocked, soon after the last fault
 //   I2 no ghost           no event of a transaction that was rolled back is sent
 //   I3 integrity          key, lane and event of a record are those of its row
 //   I4 order              of two events of a key, the one with the lower id comes first if it was visible no later
-//   I5 duplicates         each duplicate has a fault between the first sending and the second arrival; their number
-//                         is limited by the windows of the faults and resets; without faults there are none
+//   I5 duplicates         each duplicate has a fault of its shard between the first sending and the second arrival, so
+//                         a run without faults has none; at most (faults + resets) x window x shards duplicates a run,
+//                         where window limits the outstanding events, and shards is the run's largest shard count
 //   I6 confirm safety     a row is deleted only after a report with an offset
 //   I7 lease safety       no relay sends without a live lease; failures from a stale owner change nothing; a lease
 //                         expires only where something kept it from being renewed
@@ -69,7 +70,7 @@ struct Fate {
   Poison poison;
   RowId id;  // The id of the event's current row; a requeued event has a new one.
   Time committed_at = 0;
-  // Number of events that were committed before this one and were not yet in the broker's log when it was committed.
+  // Number of earlier events that were committed but not yet in the broker's log when this event was committed.
   std::uint32_t behind = 0;
   std::uint32_t commit = 0;  // The number of the transaction that made the row visible; 0 if not committed.
   bool rolled_back = false, dead = false, requeued = false, fixed = false;
@@ -79,7 +80,7 @@ struct Fate {
   std::uint32_t refusals = 0;
   Stays stays = Stays::kNot;
   Time recorded_at = kForever;  // When the event was recorded as delivered.
-  std::uint32_t ended = 0;      // Number of relays that it crashed since an operator last put it back.
+  std::uint32_t ended = 0;      // Number of relays that the event crashed since an operator last put it back.
 };
 
 class Ledger {
@@ -136,12 +137,12 @@ class Ledger {
   void FailureTaken(EventNumber e, bool token_holds);
   // True if an event of the key has ever failed. Events of such a key may have to wait for rescans, which take time.
   [[nodiscard]] bool EverFailed(int key) const { return failed_keys_.contains(key); }
-  // Notes that a failure was recorded that counts as an attempt of the event.
+  // Records that a failure of the event counts as an attempt.
   void Charged(EventNumber e);
   void EndsRelay(EventNumber e);
   void Blamed(EventNumber e);  // Records that the event is named as the cause of relay crashes.
 
-  // Stands for all shards in a call of Fault().
+  // A value of Fault()'s parameter `shard` that means all shards.
   static constexpr std::uint32_t kAllShards = ~0u;
   // Number of relays that a poison event may crash: one at full speed, and three that had marked it. The constructor
   // adds one for each doubling of the slow start.
@@ -151,13 +152,13 @@ class Ledger {
   // kSlowestFlow is the longest time that an event may wait in a flow without faults. It counts from the event's
   // commit or, if that is later, from kRelaysWork, when the relay is surely running.
   static constexpr Time kSlowestFlow = 1'500 * kMillisecond, kRelaysWork = 3 * kSecond;
-  // Records that a lease expires, or is about to, by the database's clock. This counts as a fault of its own, because
-  // several disturbances that are too short to be faults can add up to it.
+  // Records that a lease expires, or is about to expire, by the database's clock. The expiry counts as a fault of its
+  // own, because several disturbances that are too short to be faults can add up to it.
   void LeaseEnds(std::uint32_t shard);
   // Records that, until `until`, leases may expire by the database's clock earlier than a relay can know.
   void LeasesUnsure(Time until) { unsure_until_ = until; }
-  // Records that leases may expire later by `longer`. During that time, a shard may wait for the lease of a relay that
-  // is gone.
+  // Records that leases may expire later by `longer`. During that time, a shard may have to wait until the lease of a
+  // relay that is gone expires.
   void LeasesLast(Time longer) { leases_last_until_ = std::max(leases_last_until_, world_.now()) + longer; }
 
   // Records that the number of shards changes, and with it the shard of each event.

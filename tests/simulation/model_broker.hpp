@@ -27,7 +27,7 @@ struct ModelBroker {
 inline constexpr Time kBrokerForgets = 12 * kSecond, kLaneIdle = 2 * kSecond;
 
 // Time that the engine waits for an answer, by the relay's clock. If one record gets no answer, the producer is reset,
-// and the records that were sent after it are lost with it.
+// and the records that were sent after the unanswered one are lost as well.
 inline constexpr Time kDeliveryTimeout = 2 * kSecond;
 
 // The producer of one shard. As in Publisher::Reset, a reset replaces the producer instance by a new one.
@@ -37,7 +37,8 @@ class ModelProducer {
     std::function<void(std::vector<publisher::Report>)> reported;
     std::function<void(std::uint32_t epoch)> reset;
     std::function<void()> failed;
-    std::function<Time()> awake;  // Returns when the process goes on after a pause; until then it sends nothing.
+    // Returns the end of the process's pause, by the world's clock. The producer sends nothing until then.
+    std::function<Time()> awake;
   };
   struct Run {
     World& world;

@@ -44,7 +44,7 @@ ModelLeases::Look ModelLeases::LookAround(RelayId relay, Time now) const {
 ModelLeases::Next ModelLeases::After(Look& look, Time lease) {
   const std::uint32_t total = look.lease.shards_total, share = Share(total, look.lease.live_relays);
   if (look.lease.owned.empty() && look.free == 0 && look.lease.live_relays > total) {
-    look.lease.left = Millis(0);  // The relay could only wait, so it need not register.
+    look.lease.left = Millis(0);  // No shard is left for the relay, so it does not register.
     return Next::kAnswer;
   }
   if (!look.registered || (look.free > 0 && look.settled < share) || look.settled > share) return Next::kTurn;

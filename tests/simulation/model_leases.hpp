@@ -20,8 +20,8 @@ class ModelLeases {
  public:
   explicit ModelLeases(std::uint32_t shards) : shards_(shards) {}
 
-  // The state that a heartbeat reads first, without a lock. The heartbeat then runs one transaction if that state asks
-  // for one.
+  // The state that a heartbeat reads first, without a lock. If that state requires it, the heartbeat then runs one
+  // transaction.
   struct Look {
     Lease lease;
     bool registered = false;
@@ -34,7 +34,7 @@ class ModelLeases {
   [[nodiscard]] Lease Turn(RelayId relay, Time lease, Time now);
   // Renews the relay's lease. Returns false if the relay is no longer registered; the caller then calls Turn.
   [[nodiscard]] bool Renew(RelayId relay, Time lease, Time now);
-  // Carries out a whole heartbeat at one moment.
+  // Performs all reads and writes of a heartbeat in one step. Returns the resulting lease.
   [[nodiscard]] Lease Heartbeat(RelayId relay, Time lease, Time now);
 
   // WasLost and Mark model the extension outbox.poison/1. REQUIRES: Holds() is true for the caller's token.

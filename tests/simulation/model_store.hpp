@@ -44,7 +44,7 @@ struct Found {
 
 // The rows that one statement saw. They may include rows that are outstanding at the relay.
 struct Snapshot {
-  // `due` is ordered by the time at which rows became due; the others ascend by id.
+  // `due` is ordered by the time at which rows became due; `late` and `fresh` are ordered by id.
   std::vector<Found> late, due, fresh;
   std::uint32_t commit = 0;
   RowId last_id = 0;  // The highest id up to which rows were examined.
@@ -88,14 +88,16 @@ class ModelStore {
   RowId TakeId();
   void Commit(const std::vector<Row>& rows);
 
-  // ---- reads and writes; reads and failures require the token of the shard ---- Limits of the new rows, and of the
-  // rows of a rescan, that one statement examines, however few of them can be sent.
+  // ---- reads and writes; reads and failures require the token of the shard ----
+
+  // Limits of the numbers of new rows, and of rows of a rescan, that one statement examines, however few of those rows
+  // can be sent.
   static constexpr std::size_t kMaxRows = 40, kMaxRescanned = 8;
   [[nodiscard]] Snapshot Look(std::uint32_t shard, Position& position) const;
   [[nodiscard]] Snapshot LookBelow(std::uint32_t shard, const Position& position, Rescan& rescan) const;
   using OutstandingRows = std::function<bool(RowId)>;  // Returns true if the row is outstanding at the relay.
-  // Returns at most `limit` rows of the snapshot that are not outstanding, and moves the position. Sets `more` if rows
-  // remain.
+  // Returns at most `limit` rows of the snapshot that are not outstanding, and moves the position. Sets `more` to true
+  // if rows remain, otherwise to false.
   [[nodiscard]] std::vector<Found> Choose(Snapshot snapshot, Position& position, std::uint32_t limit,
                                           const OutstandingRows& outstanding, bool& more) const;
   // Chooses rows for a step of a rescan, as Choose does for a normal read. Returns one of the codes OUTBOX_RESCAN_….
@@ -116,6 +118,7 @@ class ModelStore {
   bool Fail(std::uint32_t shard, std::uint64_t token, const std::vector<Failure>& failures);
 
   // ---- marked rows: several relays read at the same time, and a row belongs to one relay until its mark ends ----
+
   // Marks rows for the relay and returns them. The read always begins at the oldest row. A row waits while an earlier
   // row of its key is marked by another relay.
   [[nodiscard]] Marked ReserveMarked(RelayId relay, Time reserve, std::uint32_t limit, bool without_retries,
@@ -125,7 +128,8 @@ class ModelStore {
   [[nodiscard]] bool IsFreeFor(RowId row, RelayId relay) const;
 
   // ---- the operator ----
-  // Changes the number of shards. Returns false if that is not possible now.
+
+  // Changes the number of shards. Returns false if a relay is running or the database is down.
   [[nodiscard]] bool Reshard(std::uint32_t shards);
   [[nodiscard]] std::uint32_t most_shards() const { return most_shards_; }
   void Unblock(EventNumber e);
@@ -135,7 +139,7 @@ class ModelStore {
 
   // Returns the events whose rows can still be delivered or removed without an operator.
   [[nodiscard]] std::vector<EventNumber> Movable() const;
-  // A row that is deliverable, and the time since which it is.
+  // A deliverable row, and the time at which it became deliverable.
   struct Waiting {
     EventNumber event;
     Time since;
@@ -160,7 +164,8 @@ class ModelStore {
   };
   static constexpr RelayId kNobody = -1;
   struct Mark {
-    // kNobody: the mark was released, or the failure of the row was recorded. The mark is kept for a repeated write.
+    // The relay that holds the mark. kNobody if the mark was released or the failure of the row was recorded; the mark
+    // is kept because the write may be repeated.
     RelayId relay = kNobody;
     std::uint64_t token = 0;
     Time until = 0;  // The end of the mark by the database's clock.

@@ -1,8 +1,9 @@
-// Relays that are wrong on purpose. Each breaks a rule on which the promises depend, and the simulator has to notice.
+// Relays that are wrong on purpose. Each mutant breaks a rule on which the promises of ledger.hpp depend, and the
+// simulator has to notice the broken rule.
 //
-// A mutant is selected with Scenario::mutant or `outbox-simulation --mutant NAME`. Mutants of the storage, the client
-// and the shell are switches in the models. Mutants of the engine and of the shard coordinator are in a second build of
-// these two with OUTBOX_MUTANTS, for the tests only (engine/mutant.hpp).
+// A mutant is selected with Scenario::mutant or `outbox-simulation --mutant NAME`. Mutants of the storage, of the
+// client and of the shell (the runtime around the engine) are switches in the models. Mutants of the engine and of the
+// shard coordinator exist only in a second build of both with OUTBOX_MUTANTS, for the tests (engine/mutant.hpp).
 #pragma once
 
 #include <array>

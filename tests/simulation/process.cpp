@@ -269,8 +269,8 @@ void ShardProcess::ReserveMarked(bool skip_retries) {
   process_.Call(
       Process::Kind::kWrite,
       [this, marked, rows = asked_for_, skip = skip_retries && parts_.world.Coin(), had = outstanding_, n = ++reads_] {
-        // A read that timed out and is carried out later takes over the marks on rows that a later read has returned.
-        // Failures of those rows are then refused.
+        // A read that timed out may still execute later. It then takes over the marks on rows that a newer read has
+        // returned, and the store refuses to record failures of those rows.
         if (n != reads_) parts_.ledger.Fault(shard_, kLease);
         const auto outstanding = [&had](RowId id) { return had.contains(id); };
         *marked = parts_.store.ReserveMarked(process_.id, kLease, rows, skip, outstanding);
@@ -282,7 +282,7 @@ void ShardProcess::ReserveMarked(bool skip_retries) {
       });
 }
 
-// Checks invariant I15. A relay with nothing outstanding may read one batch of any size.
+// Checks invariant I15 (window, see ledger.hpp). A relay with nothing outstanding may read one batch of any size.
 void ShardProcess::CheckWindow(std::uint32_t rows) const {
   const std::size_t events = engine_.Outstanding();
   std::uint64_t bytes = 0;
@@ -293,10 +293,11 @@ void ShardProcess::CheckWindow(std::uint32_t rows) const {
     parts_.ledger.Break(fmt::format("I15 window: {} bytes are outstanding, and more are read", bytes));
 }
 
-// Checks invariant I9 for a read in which only other rows can keep a row from being returned. At most half of a batch
-// may be retries, and each row is skipped at most once. A key with a failed event waits until the failure is recorded.
+// Checks invariant I9 (fairness, see ledger.hpp) for a read in which only other rows can keep a row from being
+// returned. At most half of a batch may be retries, and each row is skipped at most once. A key with a failed event
+// waits until the failure is recorded.
 void ShardProcess::CheckFairness(const Snapshot& snapshot, const std::vector<Found>& rows) {
-  // A read returns late rows first, and each of them once.
+  // A read returns late rows before all other rows, and each late row only once.
   const auto is_late = [&snapshot](const Found& found) {
     return std::ranges::any_of(snapshot.late, [&found](const Found& late) { return late.row.id == found.row.id; });
   };
@@ -331,7 +332,7 @@ void ShardProcess::Arrived(const Snapshot& snapshot, std::uint32_t mode) {
     reading.reached = ModelStore::ChooseBelow(snapshot, position_, rescan_, asked_for_, outstanding, reading.rows);
   } else {
     reading.rows = parts_.store.Choose(snapshot, position_, asked_for_, outstanding, reading.more);
-    // In a slow start, each step begins at the oldest row, so invariant I9 does not apply.
+    // In a slow start, each step begins at the oldest row, so invariant I9 (fairness) does not apply.
     if (!slow_read_) CheckFairness(snapshot, reading.rows);
   }
   Bring(reading);
@@ -349,8 +350,8 @@ void ShardProcess::Bring(const Reading& reading) {
     left_out_.clear();
     return Turn([this] { engine_.ReserveFailed(OUTBOX_UNAVAILABLE); });
   }
-  // A relay learns of new partitions at some later time. The records that it sent to the old ones must be answered
-  // first.
+  // A relay learns of new partitions some time after they were added. The records that the relay sent to the old
+  // partitions must be answered before it uses the new ones.
   const bool drain_first = lanes_ != parts_.broker.lanes && lanes_ > 0 && parts_.world.Coin();
   if (drain_first || lanes_ == 0) lanes_ = parts_.broker.lanes;
   std::vector<engine::Incoming> incoming;
@@ -378,7 +379,8 @@ void ShardProcess::Bring(const Reading& reading) {
   parts_.world.After(parts_.world.Between(0, 200), [this, arrive] { Turn(arrive); });
 }
 
-// Returns for each row whether it waits for information about its topic. Queries the topics that were not queried yet.
+// Returns a value for each row: true if the row waits for information about its topic. Queries the topics that were
+// not queried yet.
 std::vector<bool> ShardProcess::AwaitTopics(const std::vector<Found>& rows) {
   for (Topic& topic : topics_)
     if (topic == Topic::kKnown && parts_.chances.Happens(Chance::kTopicUnknown, parts_.scenario.topic_unknown))

@@ -1,5 +1,6 @@
-// Models a process of the daemon, and one shard that a relay delivers in it. The decisions are made by the daemon's
-// own code, which the simulator shares. In place of the daemon's threads, the queue of the world calls it.
+// Models one process of the daemon, and one shard that a relay delivers in the process. The daemon's own code makes
+// the decisions; the simulator shares that code, and calls it from the queue of the world instead of from the daemon's
+// threads.
 #pragma once
 
 #include <array>
@@ -30,8 +31,8 @@ struct Parts {
   Coverage* coverage = nullptr;  // Null if transitions are not counted.
 };
 
-// One process. While it is paused, its work waits; when it is dead, its work ends. Its clock has an offset and a rate
-// of its own.
+// A process. Its work waits while the process is paused, and ends when the process is dead. Each process has a clock
+// with an offset and a rate of its own.
 class Process {
  public:
   Process(Parts parts, RelayId id);
@@ -40,7 +41,8 @@ class Process {
   [[nodiscard]] Time WorldAt(Time local) const;
   [[nodiscard]] Time Awake() const { return paused_until_; }
 
-  // Calls f now or, if the process is paused, when it goes on. The objects that f uses have to live until then.
+  // Calls f now or, if the process is paused, when the pause ends. If the process is dead by then, does not call f.
+  // The objects that f uses have to live until the end of the pause.
   template <class F>
   void Do(F f) {
     if (dead) return;
@@ -51,8 +53,8 @@ class Process {
   }
   enum class Kind : std::uint8_t { kRead, kWrite };
   // Makes a call to the database: `effect` changes the model and returns a code, which `answer` receives. Faults
-  // decide when the call takes effect and whether its answer arrives. A write that timed out may still be carried out
-  // by the server, later.
+  // decide when the call takes effect and whether its answer arrives. The server may execute a write after the call
+  // has timed out.
   template <class Effect, class Answer>
   void Call(Kind kind, Effect effect, Answer answer);
 
@@ -83,7 +85,7 @@ void Process::Call(Kind kind, Effect effect, Answer answer) {
     world.After(world.Between(1, 2 * kSecond), [effect] { (void)effect(); });
   world.After(world.Between(10, 3'000), [this, effect, answer, fails, takes_effect] {
     // True if the process is neither dead nor paused. For a dead or paused process, chance decides whether the server
-    // still gets the call now; otherwise the process makes the call after the pause, unless it is dead.
+    // still gets the call now. If the server does not, a paused process makes the call after the pause.
     const bool asked = !dead && parts.world.now() >= paused_until_;
     const auto act = [this, effect, answer, fails, takes_effect] {
       outbox_code code = takes_effect == kFirst ? effect() : OUTBOX_OK;
@@ -130,7 +132,7 @@ class ShardProcess {
   template <class F>
   void Turn(F input);
   void Wake();
-  // Each Execute function carries out one of the engine's commands, as ShardRunner does.
+  // The Execute functions execute the engine's commands, as ShardRunner does in the daemon.
   void Execute(const engine::command::Reserve& command);
   void Execute(const engine::command::Publish& command);
   void Execute(const engine::command::Reset& command);
@@ -155,8 +157,8 @@ class ShardProcess {
     Time until = kForever, at = 0;
   };
   void Bring(const Reading& reading);
-  // Returns for each row whether it waits for information about its topic. Models what a relay knows of topics: the
-  // reader knows an answer before the engine is notified of it.
+  // Returns a value for each row: true if the row waits for information about its topic. The call models the daemon's
+  // reader, which knows an answer about a topic before the engine is notified of the answer.
   [[nodiscard]] std::vector<bool> AwaitTopics(const std::vector<Found>& rows);
   void AskForTopic(std::size_t topic);
   [[nodiscard]] bool MaySend(const Row& row) const;
@@ -179,8 +181,8 @@ class ShardProcess {
   struct LeftOut {
     std::size_t asked_for = 0, most = 0;
   };
-  // Events that reads could have returned and left out (invariant I9). `asked_for` is the number of rows that these
-  // reads asked for, and `most` is the limit of that number.
+  // Events that reads could have returned but have left out (invariant I9, fairness). `asked_for` is the number of
+  // rows that these reads asked for, and `most` is the limit of that number.
   std::map<EventNumber, LeftOut> left_out_;
   std::unordered_set<RowId> outstanding_;
   std::vector<RowId> forgotten_;

@@ -9,7 +9,7 @@ namespace shards = engine::shards;
 
 namespace {
 
-// Time that a relay may wait for an answer of the broker and still be ready, like monitoring::kPatience.
+// Time that a relay may wait for an answer from the broker and still be ready; equals monitoring::kPatience.
 constexpr Time kPatience = 5 * kSecond;
 
 engine::ShardCoordinator::Settings MakeSettings([[maybe_unused]] const Scenario& s) {
@@ -77,8 +77,8 @@ bool RelayProcess::Ready() const {
   return works;
 }
 
-// Returns the time by which leases are judged: the database's or, for the mutant local-wall-clock, that of the calling
-// machine.
+// Returns the time by which leases are judged: the time of the database or, for the mutant local-wall-clock, the time
+// of the machine that makes the call.
 Time RelayProcess::DatabaseClock() const {
   return parts_.scenario.mutant == Mutant::kLocalWallClock ? parts_.world.now() + process_.wall_ahead
                                                            : parts_.store.clock();
@@ -208,7 +208,8 @@ void RelayProcess::Do(const shards::MakeRunner& make) {
   });
 }
 
-// Checks invariant I7: no other relay may begin while an event of the shard is unresolved here.
+// Checks invariant I7 (lease safety): the relay may release a shard to another relay only after all events of the
+// shard are resolved.
 void RelayProcess::CheckResolved(const shards::ReleaseShards& release) {
   for (const outbox_owned_shard& s : release.shards) {
     const auto it = shards_.find(s.shard);
@@ -259,7 +260,7 @@ void RelayProcess::Do(const shards::Hold& hold) {
   if (ShardProcess* const shard = Find(hold.shard)) shard->Hold(hold.token, hold.until, hold.slow_start);
 }
 
-// Checks invariant I13. The database knows whether the previous owner let its lease expire.
+// Checks invariant I13 (slow start). The database knows whether the previous owner let its lease expire.
 void RelayProcess::CheckSlowStart(const shards::Hold& hold) {
   const ModelLeases& leases = parts_.store.leases;
   if (std::exchange(begun_[hold.shard], hold.token) == hold.token || hold.slow_start) return;

@@ -33,8 +33,7 @@ class RelayProcess {
   [[nodiscard]] std::uint64_t resets() const;
 
  private:
-  // Gives the coordinator an input, now or after the pause of the process, and carries out what the coordinator
-  // decides.
+  // Gives the coordinator an input, now or after the pause of the process, and executes the coordinator's commands.
   template <class F>
   void Turn(F input);
   template <class F>

@@ -22,7 +22,7 @@ struct Scenario {
   // True if the store leases no shards: each relay reads all rows, and the store marks the rows that it returns to a
   // relay.
   bool marks_rows = false;
-  // Upper limits of random times; one pause of the writers in ten may be longer.
+  // Upper limits of random times, in microseconds; one pause of the writers in ten may be longer.
   std::int64_t writers_pause_us = 20'000, broker_answers_us = 3'000;
   std::int64_t backoff_us = 50'000;  // First backoff of the relay after a failure of a peer.
   double no_key = 0.05, roll_back = 0.1, long_open = 0.1;
@@ -30,7 +30,7 @@ struct Scenario {
   // Probabilities for each call, record or request.
   double poison = 0, killer = 0;
   std::uint32_t poison_kinds = 4;  // Number of values of Poison that occur, counted from kUnsendable.
-  double storage_error = 0;        // A call fails; it may still take effect, at a random time.
+  double storage_error = 0;        // Probability of a failed call, which may still take effect, at a random time.
   double ack_lost = 0, implied = 0, stall = 0, stateless = 0, fatal = 0;
   // Probabilities for each tenth of a second and, for faults of a relay, for each relay.
   double nap = 0, pause = 0, crash = 0, stop = 0, join = 0;

@@ -37,8 +37,8 @@ std::vector<std::string> Story(const Verdict& verdict) {
   return story;
 }
 
-// Shortens a failing run: leaves out ever smaller parts of what happened, as long as the same promise still breaks
-// (delta debugging).
+// Shortens a failing run: leaves out ever smaller parts of its happenings, as long as the same promise still breaks
+// (delta debugging). Stops after `max_runs` runs.
 Shrunk Shrink(const Scenario& scenario, std::size_t max_runs) {
   Shrunk best{Run(scenario), {}, 0, 0, 1};
   const std::string kind = Kind(best.verdict.broken);

@@ -13,8 +13,7 @@ constexpr Time kSilent = 10 * kSecond;
 void Silence::Look(const std::vector<std::shared_ptr<RelayProcess>>& relays) {
   const Time since = parts_.world.now() - kSilent;
   bool ready = false;
-  // The end of a relay is noticed, because the relay has to be started again. The time of silence is therefore counted
-  // from zero again.
+  // A relay that has ended has to be started again, so its end is noticed. The time of silence therefore starts over.
   const auto ended = static_cast<std::size_t>(
       std::count_if(relays.begin(), relays.end(), [](const auto& relay) { return relay->dead(); }));
   if (std::exchange(ended_, ended) != ended) ready_since_.clear();

@@ -1,5 +1,5 @@
-// Checks invariant I12: no shard may stall while its rows wait and a relay reports that it is ready, because then
-// nobody would notice.
+// Checks invariant I12 (silence): no shard may stall while its rows wait and a relay reports that it is ready, because
+// nobody notices such a stall.
 #pragma once
 
 #include <map>

@@ -42,7 +42,7 @@ Verdict Run(const Scenario& scenario, const Options& options) {
   trouble.Start();
   writers.Start();
 
-  // Faults end some time after most events are written. After that, the backlog has to drain.
+  // Faults end some time after most events are written, and then the backlog has to drain.
   Time calm_since = kForever;
   bool over = false;
   std::function<void()> look = [&] {
@@ -68,7 +68,8 @@ Verdict Run(const Scenario& scenario, const Options& options) {
 
   Verdict verdict;
   for (const auto& relay : trouble.relays()) verdict.resets += relay->resets();
-  // A long pause counts as several faults: answers do not arrive in time, and then the lease expires.
+  // Each fault and each reset may repeat up to one window of events in each shard. A long pause counts as several
+  // faults: answers do not arrive in time, and then the lease expires.
   if (ledger.duplicates() > (ledger.faults() + verdict.resets) * scenario.window * store.most_shards())
     ledger.Break(fmt::format("I5 duplicates: {} of them with {} faults and {} resets", ledger.duplicates(),
                              ledger.faults(), verdict.resets));

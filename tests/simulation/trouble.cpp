@@ -102,8 +102,8 @@ void Trouble::OfPeers() {
   }
 }
 
-// Simulates an operator who stops the relays to change the number of shards. One relay may be unreachable: its lease
-// has to expire first, and when the relay comes back, the shards are different ones.
+// Simulates an operator who stops the relays to change the number of shards. A relay may be unreachable: the operator
+// then has to wait until its lease expires, and the number of shards has changed when the relay comes back.
 void Trouble::Reshard() {
   int stopped = 0;
   for (const auto& relay : relays_) {

@@ -14,7 +14,7 @@ class Trouble {
   explicit Trouble(Parts parts) : parts_(parts), random_(parts.scenario.seed + 202) {}
 
   void Start();
-  // Ends the faults, and fixes what an operator can fix.
+  // Ends the faults, and fixes all events and rows that the scenario's operator can fix.
   void End();
   [[nodiscard]] const std::vector<std::shared_ptr<RelayProcess>>& relays() const { return relays_; }
 

@@ -23,7 +23,7 @@ void Writers::Begin() {
                         : static_cast<int>(random_.Below(static_cast<std::uint64_t>(s.keys)));
     const bool again = std::find(keys.begin(), keys.end(), key) != keys.end();
     if (!parts_.chances.Happens(Chance::kRow, 1)) continue;
-    // The row would wait for the lock of its key, so it is left out.
+    // Inserting the row means waiting for the lock of its key, so the row is left out.
     if (key != kNoKey && s.writers_serialise && locked_.contains(key) && !again) continue;
     keys.push_back(key);
     if (key != kNoKey && s.writers_serialise) locked_.insert(key);

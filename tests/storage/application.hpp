@@ -1,4 +1,4 @@
-// The application of a test: runs SQL on a connection of its own to the database.
+// Runs SQL for a test in the role of the application, on a connection of its own to the database.
 #pragma once
 
 #include <string>

@@ -46,7 +46,8 @@ struct Mysql {
   }
   static void WaitUntilSomebodyWaits() {
     outbox::testing::Application application;
-    // If the server is asked again within 0.1 s, it repeats its previous answer.
+    // If the server is asked about its transactions again within 0.1 s, it repeats its previous answer, so the loop
+    // waits longer.
     while (application("select count(*) from information_schema.innodb_trx where trx_state = 'LOCK WAIT'") == "0")
       std::this_thread::sleep_for(std::chrono::milliseconds(120));
   }

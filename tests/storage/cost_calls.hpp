@@ -42,7 +42,8 @@ void MeasureCalls(Relay& relay, std::uint32_t batch, Measured& measured) {
   measured("heartbeat" + of, [&] { (void)relay.Heartbeat(); });
 }
 
-// Measures the calls of a new relay after `reads` reads, which lead past the failed rows. `app(sql)` runs SQL.
+// Measures the calls of a new relay after it has made `reads` reads, which lead past the failed rows. `app(sql)` runs
+// SQL.
 template <class Measured, class Relay, class Sql>
 Cost MeasureRelay(Relay&& relay, int reads, std::uint32_t batch, Sql& app) {
   relay.Heartbeat();
@@ -54,7 +55,7 @@ Cost MeasureRelay(Relay&& relay, int reads, std::uint32_t batch, Sql& app) {
 }
 
 // Measures batches of 1 and of 1000 events, in small tables and in large ones. `fill(rows)` fills the tables, and
-// `measure(batch)` returns the costs.
+// `measure(batch)` returns the costs of the calls with batches of `batch` events.
 template <class Fill, class Measure>
 Costs MeasureSizes(Fill fill, Measure measure) {
   Costs costs;
@@ -67,9 +68,9 @@ Costs MeasureSizes(Fill fill, Measure measure) {
 
 struct Bound {
   const char* unit;
-  // The amount by which the cost in large tables may exceed one and a half times the cost in small tables.
+  // The amount, in `unit`, by which the cost in large tables may exceed one and a half times the cost in small tables.
   long long slack;
-  // Upper limits of the cost in large tables, for each event of the batch and for the call itself.
+  // Upper limits of the cost in large tables, in `unit`: for each event of the batch, and for the call itself.
   long long for_event, for_call;
 };
 
@@ -84,7 +85,7 @@ inline void CheckGrowth(Costs& costs, const std::string& tables, const Bound& bo
     }
 }
 
-// Returns characters that can hardly be compressed.
+// Returns `size` random characters of `alphabet`, which can hardly be compressed.
 inline std::string Noise(std::size_t size, std::string_view alphabet) {
   std::string noise;
   std::uint64_t state = 88172645463325252U;

@@ -78,7 +78,7 @@ TEST_CASE("every event that the outbox can hold can be recorded as failed", "[b1
   Application& app = fresh.app;
   Relay relay(Configured());
   relay.writing().ApplySchema({});
-  // An application may have created the table with these column types.
+  // An application that creates the table itself may choose these column types.
   app("alter table outbox_event modify aggregate_id varchar(4000), modify event_type varchar(4000) not null,"
       " modify topic varchar(4000) not null, modify event_id varchar(255) not null");
   std::string elephants;

@@ -43,7 +43,7 @@ std::unique_ptr<A> Connected(std::shared_ptr<Config> config, const Call& call) {
     return std::make_unique<A>(std::move(config));
 }
 
-// Creates or upgrades the tables in a session of its own, with this timeout.
+// Opens a session, and creates or upgrades the tables in it. `timeout` is the time limit of the session's calls.
 template <class A, class Config>
 void Migrate(std::shared_ptr<Config> config, const SchemaOptions& options, Millis timeout) {
   const Call call{0, 0, timeout};
@@ -190,15 +190,15 @@ std::vector<long long> Rest(Relay& relay) {
   return all;
 }
 
-// Makes one read, and appends the row ids to `seen`.
+// Makes one read of at most `events` events, and appends the row ids to `seen`.
 template <class Relay>
 void ReadOn(Relay& relay, std::uint32_t events, std::vector<long long>& seen) {
   for (const long long id : IdsOf(relay.Reserve(events))) seen.push_back(id);
 }
 
 // Checks that the late row `id` is read next, and that the remaining rows follow in order, with none left out. `seen`
-// contains the ids that were read before, and `ours` is the total number of rows. REQUIRES: the id was missing while
-// rows with greater ids were read, and its row is now committed.
+// contains the ids that were read before, and `ours` is the number of rows that the relay has to read in total.
+// REQUIRES: the id was missing while rows with greater ids were read, and its row is now committed.
 template <class Relay>
 void CheckTurnedUp(Relay& relay, long long id, std::vector<long long> seen, const std::string& ours) {
   CHECK(std::ranges::is_sorted(seen));

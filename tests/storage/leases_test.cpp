@@ -1,6 +1,6 @@
 // Tests the SQL of the leases on a database whose clock the test sets. In random histories, other relays act between a
 // relay's read of the lease tables and the transaction that follows from that read. The expected results come from the
-// model of leases that the simulator uses. After every step, the answer, the transactions that were made for it, the
+// model of leases that the simulator uses. After every step, the answer, the transactions that the step made, the
 // tables and the output of `status` are compared with the model.
 #include "sql/leases.hpp"
 
@@ -80,7 +80,7 @@ class Database final : public Statements {
 
   // The kinds of transactions, in the order in which they were made.
   std::string transactions;
-  // A function that is called once, before the next transaction; in it, other relays act.
+  // A function that is called once, before the next transaction. It lets other relays act.
   std::function<void()> meanwhile;
 
  private:
@@ -121,7 +121,7 @@ class History {
 
  private:
   // The ids cover all cases: two relays may have one name by mistake, a name may contain the separator, an id without a
-  // separator has no name, and ids of other lengths belong to other names.
+  // separator has no name, and ids of different lengths have different names.
   inline static const std::vector<std::string> kRelays{"a#1", "a#2", "a#3", "a##1", "b#11", "ba#1", "alone", "alike"};
 
   std::size_t Pick(std::size_t n) { return static_cast<std::size_t>(random_() % n); }
@@ -147,8 +147,8 @@ class History {
     const simulation::Time duration = lease.count() * engine::kMillisecond;
     auto look = model_.LookAround(Id(which), Now());
     const std::uint32_t namesakes = Namesakes(which);
-    // A relay with a namesake always registers, as if there were a shard for each relay. Its share is one shard in both
-    // cases.
+    // A relay with a namesake registers even if there are more live relays than shards, so the model decides as if
+    // there were a shard for each live relay. The relay's share is one shard with either number of shards.
     if (namesakes > 0) look.lease.shards_total = std::max(shards_, look.lease.live_relays);
     const Next next = simulation::ModelLeases::After(look, duration);
     if (next != Next::kAnswer && Pick(4) == 0) {
@@ -184,8 +184,7 @@ class History {
     answered_[which] = got.owned;
   }
 
-  // Releases some of the shards in the last answer to this relay, which may be long ago, or in the last answer to
-  // another relay.
+  // Releases some of the shards in the last answer to this relay or to another relay, even if that answer was long ago.
   void Return(std::size_t which) {
     std::vector<outbox_owned_shard> some;
     const std::uint32_t kept = Pick(2) == 0 ? OUTBOX_SHARD_RELEASE : OUTBOX_SHARD_OWNED;

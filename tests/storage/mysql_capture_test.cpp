@@ -23,7 +23,7 @@ std::shared_ptr<mysql::Config> Capturing(const json& columns, const json& record
   return Configured(options);
 }
 
-// A relay that captures the table `box`, which `create` creates.
+// A relay that captures the table `box`. `create` is the SQL that creates the table.
 struct Captured : Fresh {
   explicit Captured(const std::string& create = kBox, const json& columns = kUsual,
                     const json& record_columns = {"kind"})
@@ -208,7 +208,8 @@ std::pair<std::string, std::optional<std::string>> ValueOf(std::size_t i, std::s
 }
 
 void CheckColumns(const Cells& columns, const Cells& expected) {
-  // The first three columns are id, key and payload. The payload is absent here, because it is a field of the event.
+  // The first three columns are id, key and payload. The payload column has no value, because the payload is a separate
+  // field of the event.
   REQUIRE(columns.size() == expected.size() + 3);
   CHECK(columns[2] == std::nullopt);
   for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -264,8 +265,8 @@ TEST_CASE("every type is captured, under any name, whatever the session's settin
     }
     rows += ")";
   }
-  // The session that copies the rows has SQL modes under which a copy could lose data without an error, and another
-  // time zone than the session that wrote the times, which used UTC.
+  // The rows are written in a session that uses UTC. They are copied in a session with another time zone, and with SQL
+  // modes under which a copy could lose data without an error.
   fresh.app("set time_zone = '+00:00'; create table made like every; insert into made (k0, body, k" + names +
             ") values " + rows);
   fresh.app(
@@ -285,8 +286,8 @@ TEST_CASE("every type is captured, under any name, whatever the session's settin
     CheckColumns(taken[i].columns, expected.at(i + 1));
   }
 
-  // Checks the columns of the other reads, too: in small batches, by a rescan, as a retry, in the lists of failed
-  // events and of dead letters, and after a requeue.
+  // All other ways to read the events must return the same columns: small batches, a rescan, a retry, the lists of
+  // failed events and of dead letters, and a read after a requeue.
   relay.outstanding.clear();
   std::size_t read = 0;
   for (bool more = true; more; more = relay.more) {
@@ -426,7 +427,7 @@ TEST_CASE("columns that are added to the mapping and removed from it", "[mysql][
 }
 
 // SQL that causes a defect, a part of the text that check reports about the defect, whether a running relay reports the
-// defect, too, and whether migrate corrects it.
+// defect, too, and whether migrate corrects the defect.
 struct Broken {
   const char *sql, *what;
   bool by_relay, by_migrate;
@@ -485,7 +486,7 @@ TEST_CASE("the owner of the trigger is missing or lacks the right to insert", "[
             " create user clerk identified by 'm'; create user mover identified by 'm';"
             " grant insert on `" +
             database + "`.box to clerk");
-  // The rights that migrate needs according to the guide.
+  // These are the rights that migrate needs according to the guide.
   fresh.app(
       "grant create, alter, drop, index, select, insert, update, delete, create routine, alter routine, execute on `" +
       database + "`.* to maker; grant trigger, lock tables on `" + database +

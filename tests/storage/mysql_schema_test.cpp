@@ -101,9 +101,9 @@ TEST_CASE("with a statement-based binary log the relay's writes are refused, and
   CHECK(std::string(error.what()).find("set global binlog_format = 'ROW'") != std::string::npos);
 }
 
-// outbox_emit writes into the outbox of its own database, whatever database the caller uses and whatever that database
-// contains. On MySQL and MariaDB, a temporary table of the caller hides the outbox also under its full name; nothing in
-// a procedure can change that.
+// outbox_emit writes into the outbox of its own database, whatever database the caller uses and whatever the caller's
+// database contains. On MySQL and MariaDB, a temporary table of the caller hides the outbox also under its full name;
+// nothing in a procedure can change that.
 TEST_CASE("the procedure writes into the outbox of its own database", "[mysql][b100]") {
   Ready ready;
   const std::string database = Server().at("database");
@@ -161,7 +161,7 @@ TEST_CASE("while migrate waits for a lock, nobody waits behind it for long", "[m
   waiting("delete from outbox_retry");
   CHECK(Clock::now() - begun < Millis(2500));
   while (waits()) std::this_thread::sleep_for(Millis(1));
-  while (!waits()) std::this_thread::sleep_for(Millis(1));  // Waits until migrate tries again.
+  while (!waits()) std::this_thread::sleep_for(Millis(1));  // Waits until migrate requests the lock again.
   holder("rollback");
   CHECK(migrated.get().code == OUTBOX_OK);
   CHECK(ready.relay.writing().PlanSchema({}).empty());

@@ -15,7 +15,8 @@ TEST_CASE("locks, and connections that the server ends", "[mysql][b44][b49]") {
     locker("begin; select 1 from outbox_event where id = " + one.text + " for update");
     const long long before = one.app.Counted("Connections");
     CHECK(one.Confirm(Millis(2000)) == OUTBOX_REFUSED);
-    // The other rows are deleted, and the relay does not wait a second time for a row that it knows to be locked.
+    // The confirm deletes all rows but the locked one. The relay does not wait a second time for a row that it knows to
+    // be locked.
     std::vector<long long> others;
     for (int i = 0; i < 100; ++i) others.push_back(one.app.Insert("b" + std::to_string(i)));
     CHECK(one.relay.Reserve().size() == 100);
@@ -70,7 +71,7 @@ TEST_CASE("a server that is read-only can become writable again", "[mysql][b51]"
   // From a read-only server the relay reads no rows, because it could not confirm them; a relay that starts now waits.
   CHECK(checked.code == OUTBOX_UNAVAILABLE);
   CHECK(read.code == OUTBOX_UNAVAILABLE);
-  // A user who may write on a read-only server gets rows.
+  // On a read-only server, a relay whose user is nevertheless allowed to write gets rows.
   CHECK(handed == Ids{id, later});
   mover.Confirm({id});
   CHECK(IdsOf(mover.Reserve()) == Ids{later});

@@ -8,14 +8,14 @@
 namespace outbox::testing {
 namespace {
 
-// A snapshot of MariaDB may show a transaction without showing one that committed before it. A test cannot arrange that
-// moment, but it can arrange the effect: here a read is held up after its snapshot was made, and the earlier row
-// commits meanwhile.
+// A snapshot of MariaDB may show a transaction without showing one that committed before it. The test cannot cause such
+// a snapshot, but it causes the same effect: a read is held up after its snapshot was made, and the earlier row commits
+// in the meantime.
 TEST_CASE("MariaDB: a row that appears while rows are read goes first", "[mysql][b38]") {
   Ready ready;
   if (!ready.app.IsMariadb()) return;
-  // Each row is read under a lock that the test can hold. The relay refuses a view when it checks the table, so it
-  // makes that check, in this read, before the view is created.
+  // A view with the name of the table makes each read of a row wait for a lock that the test can hold. The relay
+  // refuses a view when it checks the table, so this first read makes that check before the view is created.
   CHECK(ready.relay.Reserve().empty());
   ready.app(
       "rename table outbox_event to kept; create view outbox_event as select * from kept"
@@ -49,7 +49,8 @@ TEST_CASE("MariaDB: a row that appears while rows are read goes first", "[mysql]
 TEST_CASE("ids that a slow statement has taken in advance are not lost", "[mysql]") {
   Ready ready;
   REQUIRE(ready.app("select @@innodb_autoinc_lock_mode") == "2");
-  // Each row is inserted half of kPatience after the previous one; SELECT takes ids in blocks of 1, 2, 4.
+  // Each row is inserted half of kPatience after the previous one. An INSERT ... SELECT takes ids in blocks of 1, 2 and
+  // 4.
   const std::string pause = std::to_string(static_cast<double>(Database::kPatience.count()) / 2000);
   const std::string row = "'orders', 'k', concat('Placed', sleep(" + pause + "))";
   std::string rows;
@@ -66,7 +67,7 @@ TEST_CASE("ids that a slow statement has taken in advance are not lost", "[mysql
   int others = 0;
   while (statement.wait_for(Millis(20)) != std::future_status::ready) {
     const long long id = ready.app.Insert("other");
-    // The statement may end between the INSERT and the read.
+    // The bulk statement may end between the INSERT of `id` and the read.
     const Ids got = IdsOf(ready.relay.Reserve());
     if (got.size() > 1 || got != Ids{id}) break;
     ready.relay.Confirm({id});
@@ -89,7 +90,8 @@ TEST_CASE("the id of a rollback delays nobody and is forgotten", "[mysql]") {
   ready.app("rollback");
   const long long next = ready.app.Insert("k");
   CHECK(IdsOf(ready.relay.Reserve()) == Ids{next});
-  // The relay checks missing ids in a statement of its own, after a SET statement.
+  // The relay checks missing ids in a separate statement that follows a SET statement, so the number of SET statements
+  // shows whether the relay still checks ids.
   const long long before = ready.app.Counted("Com_set_option");
   Database::OutlastPatience(ready.relay);
   const long long looked = ready.app.Counted("Com_set_option");
@@ -101,7 +103,7 @@ TEST_CASE("the id of a rollback delays nobody and is forgotten", "[mysql]") {
 
 TEST_CASE("a confirm does not wait for rows that others are inserting", "[mysql][b43]") {
   Ready ready;
-  // The confirm names most of the table; by the table's size, a server would prefer to scan it.
+  // The confirm names most rows of the table, and servers prefer to scan a table of this size.
   for (int i = 0; i < 20; ++i) ready.app.Insert("a");
   const long long second = ready.app.Insert("b"), third = ready.app.Insert("c");
   Application writer;
@@ -125,7 +127,7 @@ TEST_CASE("a confirm does not wait for rows that others are inserting", "[mysql]
   CHECK(ready.app("select count(*) from outbox_event") == "2");
 }
 
-// The removed rows are most of the rows of a small table. With "in (...)", the server would scan that table.
+// The removed rows are most of the rows of a small table. A server scans such a table for a condition with "in (...)".
 TEST_CASE("removed rows are forgotten without waiting for locks on the records of other rows", "[mysql][b43][b98]") {
   Ready ready;
   for (int i = 0; i < 10; ++i) (void)ready.app.Insert("a");
@@ -158,7 +160,7 @@ TEST_CASE("large rows are read without a connection for each read", "[mysql]") {
   }
   CHECK(rows == 16);
   CHECK(reads >= 8);
-  // One connection, because the first read cannot know how large the rows are.
+  // The first read may cost a connection, because the relay cannot know beforehand how large the rows are.
   CHECK(ready.app.Counted("Connections") - before <= 2);
 }
 

@@ -23,7 +23,7 @@ using Ranges = std::vector<IdRange>;
 
 class Rules {
  public:
-  // Adds the ids that one call reports as missing. They form a range of their own: no range contains ids of two calls.
+  // Adds the ids that one call reports as missing. These ids form a separate range: no range contains ids of two calls.
   void Missing(long long first, long long last) {
     ++ranges_;
     for (long long id = first; id <= last; ++id) ids_[id] = {ranges_, {}, {}};
@@ -64,7 +64,7 @@ class Rules {
     int range = 0;
     std::optional<Time> looked, empty_since;
   };
-  // Returns the ranges of wanted ids. Neighbouring ids of one call form one range.
+  // Returns the ranges of the ids for which `wanted` is true. Neighbouring ids of one call form one range.
   template <class Wanted>
   [[nodiscard]] Ranges Of(const Wanted& wanted) const {
     Ranges all;
@@ -212,7 +212,7 @@ TEST_CASE("ten thousand ranges are kept apart; if there are more, the older half
   expected.insert(expected.begin(), {10, before[4'999].last});
   expected.push_back({200'000, 200'001});
   CHECK(after == expected);
-  // The results of queries for the older ranges do not apply to the merged one.
+  // The results of queries for the older ranges do not apply to the range into which they were merged.
   const Ranges due = gaps.ToLookAt(20'000, start + Millis(1));
   CHECK(due.size() == after.size() - 2);
   CHECK(due.front() == after.front());

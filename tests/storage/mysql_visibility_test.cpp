@@ -1,6 +1,6 @@
-// Tests the rules by which missing ids are kept and forgotten, against a model. In a table, transactions take ids,
-// insert later, in blocks or singly, and end in any order. A reader must never lose a row, nor return a row before an
-// earlier one of its key.
+// Tests the rules by which missing ids are kept and forgotten, against a model. In the model's table, transactions take
+// ids, insert the rows later, in blocks or singly, and end in any order. A reader must never lose a row, nor return a
+// row before an earlier one of its key.
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -25,9 +25,10 @@ constexpr Millis kMoment = Visibility::kPatience - Millis(1);
 
 struct Writer {
   int key = 0;
-  // Ids that were taken and not inserted yet, in ascending order.
+  // The ids of rows that are still to be inserted, in ascending order.
   std::vector<long long> ahead;
-  // The latest time at which the first id of `ahead` is inserted, while no row of the block exists.
+  // The latest time at which the row of the first id in `ahead` is inserted. Used only while no row of the block
+  // exists.
   Visibility::Time due;
   bool shows = true;
   std::vector<long long> rows;
@@ -78,7 +79,7 @@ class Model {
   unsigned Pick(unsigned n) { return static_cast<unsigned>(random_() % n); }
   Writer* Any() { return open_.empty() ? nullptr : &open_[Pick(static_cast<unsigned>(open_.size()))]; }
 
-  // Lets time pass. A writer that has taken ids inserts the first one in time.
+  // Lets time pass. A writer that has taken ids inserts the row of the first id at the latest when that row is due.
   void Pass(Millis time) {
     now_ += time;
     for (Writer& w : open_)
@@ -91,7 +92,7 @@ class Model {
     w.key = static_cast<int>(Pick(4));
     open_.push_back(w);
   }
-  // Takes one id or a block. A key belongs to one open transaction at a time.
+  // Lets a writer take one id or a block of ids. Only one open transaction at a time has ids of a key.
   void Take() {
     Writer* const w = Any();
     if (w == nullptr || !w->ahead.empty()) return;
@@ -112,7 +113,7 @@ class Model {
     Writer* const w = Any();
     if (w != nullptr && w->shows && !w->ahead.empty()) InsertFirst(*w);
   }
-  // Ends a transaction. Ids that a bulk insert has left over are never used.
+  // Ends the transaction of a writer. Ids that a bulk insert has left over are never used.
   void End() {
     Writer* const w = Any();
     if (w == nullptr) return;
@@ -162,7 +163,7 @@ class Model {
 
   void Read() {
     Look();
-    // The snapshot is taken after the missing ids were checked.
+    // The snapshot of a read is taken after the missing ids were checked, so writers may act in between.
     if (Pick(8) == 0) End();
     if (Pick(3) == 0) Take();
     if (Pick(3) == 0) Insert();
@@ -212,8 +213,9 @@ TEST_CASE("no row is lost or overtaken, whatever the writers do", "[gaps]") {
     model.Run(400);
     REQUIRE(model.lost == 0);
     REQUIRE(model.overtaken == 0);
-    // A missing id is forgotten after an empty query and a second one after kPatience. One more may be needed if the
-    // first query was made shortly before the last transaction ended. In this model one read checks only a few ids.
+    // A missing id is forgotten after an empty query and a second empty query kPatience later. A third query may be
+    // needed if the first query was made shortly before the last transaction ended. In this model one read checks only
+    // a few ids.
     REQUIRE(model.looks_in_quiet <= 8);
   }
 }
@@ -236,10 +238,11 @@ TEST_CASE("a missing id is forgotten after two empty queries with some time betw
   const Visibility::Time start = Visibility::Time() + std::chrono::hours(1);
   gaps.Missing(5, 9);
   gaps.Looked({5, 9}, 0, start);
-  gaps.Looked({5, 9}, 7, start + Visibility::kPatience);  // The queries for 5 and 6 were empty twice.
+  gaps.Looked({5, 9}, 7, start + Visibility::kPatience);  // Two queries have found no row with the id 5 or 6.
   CHECK(gaps.Cover(9) == std::vector<IdRange>{{7, 9}});
   CHECK(gaps.ToLookAt(9, start + Visibility::kPatience).empty());
-  gaps.Looked({7, 9}, 0, start + 2 * Visibility::kPatience);  // The row of id 7 is gone, and the time starts again.
+  // The row of id 7 is gone, so the wait for a second empty query starts with this query.
+  gaps.Looked({7, 9}, 0, start + 2 * Visibility::kPatience);
   CHECK(gaps.Cover(9) == std::vector<IdRange>{{7, 9}});
   gaps.Looked({7, 9}, 0, start + 3 * Visibility::kPatience);
   CHECK(gaps.empty());

@@ -19,7 +19,8 @@ from servers.mysql import MysqlServer  # noqa: E402
 from servers.postgres import PostgresServer  # noqa: E402
 from servers.process import Unavailable  # noqa: E402
 
-# The default of MySQL. With MariaDB's own default, other writers wait for a bulk INSERT; the integration tests keep it.
+# The default of MySQL. With MariaDB's default, other writers wait for a bulk INSERT; the integration tests use that
+# default.
 MARIADB = {"innodb-autoinc-lock-mode": "2"}
 TOPICS = {"auto.create.topics.enable": "true", "num.partitions": "4"}
 STATEMENTS = {"shared_preload_libraries": "pg_stat_statements"}

@@ -27,7 +27,7 @@ const json kUsual = {{"id", "id"}, {"key", "k"}, {"payload", "body"}};
 constexpr const char* kBox =
     "create table box (id integer, k varchar(300), body text, kind varchar(10) default 'made')";
 
-// A relay that captures the table `box`, which `create` creates.
+// A relay that captures the table `box`. `create` is the SQL that creates the table.
 struct Captured : Fresh {
   explicit Captured(const std::string& create = kBox, const json& columns = kUsual,
                     const json& record_columns = {"kind"})
@@ -119,8 +119,8 @@ struct Typed {
   std::int32_t scale = -1;
 };
 constexpr const char* kText = "format('%s', c)";
-// SQL for the microseconds since 2000-01-01. extract(epoch from ...) is not used, because it is inexact at the ends of
-// the type.
+// SQL for the microseconds from 2000-01-01 to `c`. extract(epoch from ...) is not used, because it is inexact for the
+// earliest and latest times of the type.
 #define OUTBOX_SINCE_2000(c)                                                              \
   "extract(day from " c " - timestamp '2000-01-01') * 86400000000 + extract(hour from " c \
   " - timestamp '2000-01-01') * 3600000000 + extract(minute from " c                      \
@@ -269,7 +269,8 @@ std::string Hex(const std::string& bytes) {
 }
 
 void CheckColumns(const Cells& columns, const Cells& expected) {
-  // The first three columns are id, key and payload. The payload is absent here, because it is a field of the event.
+  // The first three columns are id, key and payload. The payload column has no value, because the payload is a separate
+  // field of the event.
   REQUIRE(columns.size() == expected.size() + 3);
   CHECK(columns[2] == std::nullopt);
   for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -336,8 +337,8 @@ TEST_CASE("every type is captured as the database writes it, under any name, wha
     CheckColumns(taken[i].columns, expected.at(std::to_string(i + 1)));
   }
 
-  // Checks the columns of the other reads, too: with a limit of bytes, as a retry, in the lists of failed events and of
-  // dead letters, and after a requeue.
+  // All other ways to read the events must return the same columns: a read with a limit of bytes, a retry, the lists of
+  // failed events and of dead letters, and a read after a requeue.
   relay.outstanding.clear();
   std::size_t read = 0;
   for (bool more = true; more; more = relay.more) {
@@ -585,7 +586,8 @@ TEST_CASE("an event that is not a captured row is refused, and the payload follo
   CHECK(std::string(refused.what()).find("insert into \"public\".\"box\" instead") != std::string::npos);
   CHECK(Caught([&] { box.relay.writing().ApplySchema({0, "bytea"}); }).code == OUTBOX_BAD_CONFIG);
   box.app("insert into box values (1, 'a', '{}'); alter table box alter column body type json using body::json");
-  // migrate refuses the change, because it would rewrite the waiting event.
+  // migrate refuses to adapt the payload's type to the altered column, because the adaptation rewrites the waiting
+  // event.
   CHECK(Caught([&] { box.relay.writing().ApplySchema({}); }).what() != std::string(kFine));
   CHECK(box.Read() == "1:a:{}");
   box.relay.Confirm({1});

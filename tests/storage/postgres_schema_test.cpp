@@ -65,7 +65,7 @@ TEST_CASE("a change of the payload's type is planned, and refused while events w
   CHECK(std::string(refused.what()).find("--rewrite-events") != std::string::npos);
   CHECK(ready.app("select payload from outbox_event") == R"({"a": 1, "a": 2})");
 
-  // One dead letter is enough for a refusal.
+  // migrate refuses to rewrite even a single dead letter.
   const Ids ids = IdsOf(ready.relay.Reserve());
   ready.relay.Fail(ids.at(0), Disposition::kDead);
   CHECK(Caught([&] { ready.relay.writing().ApplySchema(wish); }).code == OUTBOX_BAD_CONFIG);
@@ -75,8 +75,8 @@ TEST_CASE("a change of the payload's type is planned, and refused while events w
   CHECK(ready.relay.writing().PlanSchema(wish).empty());
 }
 
-// Each change needs a lock that the open transaction prevents. An insert must not wait behind that lock request, and
-// the change is made as soon as the transaction ends.
+// Each change by migrate needs a lock that conflicts with a lock of the open transaction. An insert must not wait
+// behind migrate's lock request, and migrate makes the change as soon as the transaction ends.
 TEST_CASE("migrate keeps no insert waiting behind a lock that it waits for", "[postgres][b105]") {
   Ready ready;
   struct Change {
@@ -99,7 +99,8 @@ TEST_CASE("migrate keeps no insert waiting behind a lock that it waits for", "[p
     error = Caught([&] { Migrate<Database::Adapter>(Configured(), change.wish, Millis(30'000)); });
     migrated = true;
   });
-  // Waits until migrate has waited and given up at least once.
+  // Returns true while migrate waits for a lock. The loop below makes two turns, so it ends after migrate has waited
+  // and given up at least once.
   const auto waits = [&] {
     return ready.app("select count(*) from pg_locks where not granted and locktype = 'relation'") == "1";
   };
@@ -152,8 +153,8 @@ TEST_CASE("no search path and no temporary table leads events elsewhere", "[post
   CHECK(app("select count(*) from public.outbox_event") == "1");
   CHECK(app("select count(*) from outbox_event") == "0");
 
-  // The relay's own sessions use the outbox in `public`, too. So does the printed SQL, although the search path
-  // contains the tenant's tables.
+  // The relay's own sessions use the outbox in `public`, too. The SQL that migrate prints also changes the outbox in
+  // `public`, although the search path contains the tenant's tables.
   relay.Heartbeat();
   CHECK(IdsOf(relay.Reserve()).size() == 1);
   if (hostile != "temporary") {
@@ -205,7 +206,7 @@ TEST_CASE("a second outbox cannot share the companion tables of the first", "[po
     CHECK(error.code == OUTBOX_BAD_CONFIG);
   CHECK(Has(second.writing().CheckSchema(), "belong to the outbox \"" + mine + "\""));
 
-  // Tables of version 1 do not record to which outbox they belong. The fix in the error has to work.
+  // Tables of version 1 do not record to which outbox they belong. The fix that the error contains has to work.
   CheckAmbiguousVersion1(fresh.app, first);
 
   // After the table was renamed, and with the new name in the configuration, the companion tables still belong to the

@@ -72,7 +72,7 @@ TEST_CASE("locks, ended connections, and a server that does not answer", "[postg
     CHECK(refused.code == OUTBOX_REFUSED);
     says(refused, "locked by pid " + locker("select pg_backend_pid()") + ", user ");
     says(refused, "application a locker, in a transaction since 2");
-    // The other rows are deleted.
+    // The confirm deletes all rows but the locked one.
     std::vector<long long> others;
     for (int i = 0; i < 100; ++i) others.push_back(one.app.Insert("b" + std::to_string(i)));
     CHECK(one.relay.Reserve().size() == 100);

@@ -16,14 +16,14 @@ TEST_CASE("a batch is nearly full although most rows belong to other shards", "[
     sizes.push_back(ready.relay.Reserve(100).size());
   } while (ready.relay.more);
   REQUIRE(sizes.size() > 8);
-  // The relay learns the share of its shard from the first four reads.
+  // From the first four reads the relay learns which fraction of the rows belongs to its shard.
   CHECK(*std::min_element(sizes.begin() + 4, sizes.end() - 2) > 60);
 }
 
 TEST_CASE("an id that was drawn before its transaction had a number is not lost", "[postgres][b38]") {
   Ready ready;
   Application late;
-  // This is the order of an INSERT whose trigger is slow: first the lock, then the id, and then a transaction id.
+  // An INSERT whose trigger is slow takes the same steps: first the lock, next the id, and last a transaction id.
   late("begin; lock table outbox_event in row exclusive mode");
   const std::string id = late("select nextval(pg_get_serial_sequence('outbox_event', 'id'))");
   const long long other = ready.app.Insert("a");
@@ -62,12 +62,12 @@ TEST_CASE("plans made while the table was empty are good when it is full", "[pos
   ready.app(
       "insert into outbox_event (topic, aggregate_id, event_type, payload) select 'orders', 'k' || i, 'Placed',"
       " repeat('x', 100) from generate_series(1, 200000) i");
-  // With a scan of the table, each read with its confirm takes more than a second; with the index it takes a few
+  // If each read and its confirm scan the table, they take more than a second; with the index they take a few
   // milliseconds.
   const auto begun = Clock::now();
   for (int i = 0; i < 40; ++i) ready.relay.Confirm(IdsOf(ready.relay.Reserve()));
   CHECK(Clock::now() - begun < std::chrono::seconds(10));
-  // The server's statistics show that nothing is scanned.
+  // The server's statistics show that the relay does not scan the table.
   const std::string scans =
       "select pg_sleep(1.5); select seq_scan from pg_stat_user_tables where relname = 'outbox_event'";
   ready.relay.Reconnect();
@@ -80,8 +80,8 @@ TEST_CASE("plans made while the table was empty are good when it is full", "[pos
   CHECK(ready.app(scans) == before);
 }
 
-// Reads as a relay with a backlog does, and returns the ids of the second read. That read contains only new rows, each
-// with its place (ctid).
+// Makes two reads, as a relay with a backlog does, and returns the ids of the second read. The second read contains
+// only new rows, each with its physical position in the table (ctid).
 Ids ReadPlaces(Ready& ready) {
   ready.app(
       "insert into outbox_event (topic, aggregate_id, event_type, payload) select 'orders', 'k' || i, 'Placed',"

@@ -1,5 +1,5 @@
-// Compares every answer of the position, after every step of random histories, with rules that are stated for a whole
-// history. The model in postgres_visibility_test.cpp shows that these rules lose no row.
+// Compares every answer of the class Visibility, after every step of random histories, with rules that are stated for a
+// whole history. The model in postgres_visibility_test.cpp shows that these rules lose no row.
 #include <algorithm>
 #include <map>
 #include <random>
@@ -38,8 +38,8 @@ class Rules {
     const std::size_t now = looks_.size();
     Look& look = looks_.emplace_back(Look{cursor, missing, looks_.back().low, 0, false, {}});
     for (const Locker& locker : lockers) look.lockers[locker.transaction] = locker.xid;
-    // Each earlier reading of the locks shows that no more rows can appear up to Clear(earlier). This read began after
-    // that reading, so it has covered the rows up to that id.
+    // Each earlier reading of the locks shows that no more rows can appear up to the id Clear(earlier). The read of
+    // this call began after that reading, so the read has covered the rows up to that id.
     for (std::size_t earlier = 0; earlier < now; ++earlier) look.low = std::max(look.low, Clear(earlier, true));
     look.low = PassWhole(std::max(look.low, std::min(settled_, cursor)));
     look.gap = PassWhole(std::max({looks_[now - 1].gap, Clear(now - 1, false), look.low}));
@@ -69,21 +69,21 @@ class Rules {
  private:
   struct Look {
     long long cursor = 0, missing = 0, low = 0, gap = 0;
-    // True if the reader has resumed since this reading of the locks.
+    // True if the reader has resumed since the locks of this entry were read.
     bool resumed = false;
     std::map<std::string, std::uint64_t> lockers;
   };
   static bool IsPrepared(const std::string& transaction) { return transaction.substr(0, 3) == "-1/"; }
 
-  // Returns an id: neither that id nor a lower one belongs to the transaction. The transaction was absent at the
-  // reading before its first one, so the cursor of that earlier reading is returned. A prepared transaction may have
-  // had another name then, so for a prepared one `low` of its first reading is returned.
+  // Returns an id such that the transaction has neither that id nor a lower one. The last reading of the locks before
+  // the transaction appeared did not show it, so the cursor of that reading is returned. A prepared transaction may
+  // have had another name then, so for a prepared one `low` of its first reading is returned.
   [[nodiscard]] long long Barrier(std::size_t look, const std::string& transaction) const {
     while (looks_[look - 1].lockers.contains(transaction)) --look;
     return IsPrepared(transaction) ? looks_[look].low : looks_[look - 1].cursor;
   }
-  // Returns the last transaction id that the locks of the transaction showed, or 0. An ending transaction does not
-  // release all its locks at once, so a reading may lack the id.
+  // Returns the last transaction id that the locks of the transaction showed, or 0 if they showed none. An ending
+  // transaction does not release all its locks at once, so a reading of the locks may lack the id.
   [[nodiscard]] std::uint64_t Number(std::size_t look, const std::string& transaction) const {
     for (; looks_[look].lockers.contains(transaction); --look)
       if (const std::uint64_t xid = looks_[look].lockers.at(transaction); xid != 0) return xid;
@@ -93,8 +93,8 @@ class Rules {
     return !looks_[look].resumed && Number(look, transaction) != 0 &&
            looks_[look].cursor - Barrier(look, transaction) > kFar;
   }
-  // Returns the highest id up to which no more rows can appear behind the snapshot of a read that began after this
-  // reading.
+  // Returns the highest id up to which no more rows can appear behind the snapshot of a read that began after the
+  // reading `look` of the locks. Watched transactions are taken into account only if `watched_too` is true.
   [[nodiscard]] long long Clear(std::size_t look, bool watched_too) const {
     if (!watched_too && looks_[look].resumed) return looks_[look].low;
     long long clear = looks_[look].cursor;

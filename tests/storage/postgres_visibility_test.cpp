@@ -1,5 +1,6 @@
-// Tests the rules by which `low` advances, against a model. In a table, transactions draw ids, lock, commit and end in
-// any order. A reader must never lose a row, nor return a row before an earlier one of its key.
+// Tests the rules by which the id `low` of Visibility advances, against a model. In the model's table, transactions
+// draw ids, lock, commit and end in any order. A reader must never lose a row, nor return a row before an earlier one
+// of its key.
 #include <algorithm>
 #include <map>
 #include <random>
@@ -46,7 +47,7 @@ class Model {
           Other();
           break;
         default:
-          if (Pick(30) == 0) position_ = Visibility();  // Starts again from the oldest row.
+          if (Pick(30) == 0) position_ = Visibility();  // The reader starts again from the oldest row.
           Read();
           break;
       }
@@ -66,8 +67,8 @@ class Model {
     if (open_.size() >= 6) return;
     open_.push_back({"3/" + std::to_string(++names_), 0, static_cast<int>(Pick(4)), {}});
   }
-  // Draws an id under the table's lock, before there is a transaction id. A key belongs to one open transaction at a
-  // time.
+  // Lets a transaction draw an id under the table's lock, before the transaction has a transaction id. Only one open
+  // transaction at a time has ids of a key.
   void Draw() {
     if (open_.empty()) return;
     Writer& w = open_[Pick(static_cast<unsigned>(open_.size()))];
@@ -93,7 +94,7 @@ class Model {
     open_.erase(at);
   }
 
-  // Lets another relay deliver and delete one of its own rows.
+  // Lets another relay deliver and delete one row of its own shard.
   void Other() {
     std::vector<long long> theirs;
     for (const auto& [id, key] : rows_)
@@ -139,7 +140,8 @@ class Model {
     const auto limit = 1 + Pick(5);
     unsigned fresh = 0;
     long long cursor = position_.cursor(), missing = 0;
-    // Reads only rows of this relay's own shard, up to the highest stable id.
+    // If `upto` is not 0, the read returns only rows of this relay's own shard, up to the id `upto`, which is at most
+    // the highest stable id.
     const long long upto = alone && position_.settled() > cursor && Pick(2) == 0
                                ? std::min<long long>(cursor + 1 + Pick(8), position_.settled())
                                : 0;
@@ -229,7 +231,7 @@ TEST_CASE("where no id is missing nothing is read again, whatever transactions a
   CHECK(at.low() == 1000);
   at.Advance(3000, 0, {{"3/2", 8}});
   CHECK(at.low() == 1000);
-  // 3/1 has ended, and a read that began after its end has covered the missing ids.
+  // Transaction 3/1 has ended, and a read that began after its end has covered the missing ids.
   at.Advance(4000, 0, {});
   CHECK(at.low() == 4000);
 }
@@ -255,7 +257,7 @@ TEST_CASE("drawn ids are stable when the transactions that were open then have e
   at.Advance(3000, 2900, {{"5/1", 8}, {"5/2", 9}});
   CHECK(at.settled() == 50'000);
   CHECK_FALSE(at.whole());
-  at.Advance(4000, 3900, {{"5/2", 9}});  // This is the first read that began when the ids were stable.
+  at.Advance(4000, 3900, {{"5/2", 9}});  // This is the first read that began after the ids had become stable.
   CHECK(at.whole());
 }
 

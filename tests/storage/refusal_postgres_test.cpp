@@ -11,22 +11,22 @@ TEST_CASE("SQLSTATE and the origin of an error distinguish a refusal from an out
     bool of_the_statement, of_a_trigger;
   };
   for (const Row& row : {
-           Row{"23503", true, true},   // Foreign key.
-           Row{"23001", true, true},   // Restrict.
-           Row{"23514", true, true},   // Check.
-           Row{"23505", true, true},   // Unique, reported for a trigger's archive table.
+           Row{"23503", true, true},   // A foreign key is violated.
+           Row{"23001", true, true},   // A RESTRICT rule is violated.
+           Row{"23514", true, true},   // A check constraint is violated.
+           Row{"23505", true, true},   // A unique constraint of a trigger's archive table is violated.
            Row{"P0001", true, true},   // RAISE EXCEPTION.
-           Row{"45000", true, true},   // A code of the trigger's own.
-           Row{"ZZ123", true, true},   // Another code of the trigger's own.
+           Row{"45000", true, true},   // A code that the trigger has chosen.
+           Row{"ZZ123", true, true},   // Another code that the trigger has chosen.
            Row{"22012", true, true},   // Division by zero.
            Row{"27000", true, true},   // The row was changed by its own trigger.
            Row{"39P01", true, true},   // A trigger returned an invalid value.
            Row{"54001", true, true},   // Triggers call each other without end.
            Row{"55000", true, true},   // The object is not in the required state.
-           Row{"42501", false, true},  // Missing right, of the relay or of a trigger.
-           Row{"42P01", false, true},  // Missing table.
-           Row{"42883", false, true},  // Missing function.
-           Row{"0A000", false, true},  // Not supported; a statement with a stale plan reports it, too.
+           Row{"42501", false, true},  // The relay or a trigger lacks a right.
+           Row{"42P01", false, true},  // A table is missing.
+           Row{"42883", false, true},  // A function is missing.
+           Row{"0A000", false, true},  // Not supported. A statement with a stale plan reports this code, too.
            Row{"08006", false, false}, Row{"40001", false, false}, Row{"40P01", false, false},
            Row{"53100", false, false}, Row{"55P03", false, false}, Row{"55006", false, false},
            Row{"57014", false, false}, Row{"57P01", false, false}, Row{"58030", false, false},

@@ -20,7 +20,7 @@ Ids Named(const std::string& sql) {
   return ids;
 }
 
-// A database that has `count` due rows in its record of delivered rows.
+// A simulated database whose record of delivered rows contains `count` rows that are due for removal.
 class Database final : public Session {
  public:
   explicit Database(long long count) {

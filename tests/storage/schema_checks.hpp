@@ -21,8 +21,8 @@ void CheckMissingTablesNameMigrate(Relay& relay) {
   }
 }
 
-// Checks that the relay refuses tables of version 1, and that the error names `migrate`. REQUIRES: the tables are those
-// of version 1.
+// Checks that the relay refuses tables of version 1, and that the error names `migrate`. REQUIRES: the tables have
+// version 1.
 template <class Relay>
 void CheckVersion1IsRefused(Relay& relay) {
   for (const Error& error : {Caught([&] { relay.Heartbeat(); }), Caught([&] { relay.writing().ReadStats(); })}) {
@@ -33,8 +33,8 @@ void CheckVersion1IsRefused(Relay& relay) {
   CHECK_FALSE(relay.writing().CheckSchema().empty());
 }
 
-// Checks that an upgrade keeps the lease, and that the next token is greater than that of the lease. REQUIRES: the
-// tables of version 1 were upgraded while the lease of a relay in them still lasted.
+// Checks that an upgrade keeps the lease, and that the next token is greater than that of the lease. REQUIRES: tables
+// of version 1 were upgraded while the lease of a relay in them still lasted.
 template <class Relay>
 void CheckUpgradedLease(Relay& relay) {
   CHECK(relay.writing().CheckSchema().empty());

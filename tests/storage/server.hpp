@@ -52,13 +52,14 @@ struct OneRead : Ready {
   outbox_row row{};
 };
 
-// Requeues the dead letter with this row id, and returns the number of requeued dead letters.
+// Requeues the dead letter with the row id `id`, and returns the number of requeued dead letters.
 inline std::uint64_t Requeue(Relay& relay, long long id) {
   const outbox_row_id raw = Raw(RowId(id));
   return relay.writing().Requeue({&raw, 1});
 }
 
-// SQL that damages the tables or settings, a part of what check reports about it, and whether the finding is an error.
+// SQL that damages the tables or settings, a part of the text that check reports about the damage, and whether the
+// finding is an error.
 struct Wrong {
   const char *sql, *what;
   bool error;
@@ -71,8 +72,9 @@ inline void CheckFinding(const Wrong& wrong, const Finding& finding) {
 }
 
 // Checks that companion tables of version 1 are refused if there are two outboxes, because the tables do not record to
-// which outbox they belong, and that the SQL in the error, which records it, is a fix. REQUIRES: `relay` is a relay of
-// the first outbox, and the event table of a second outbox exists.
+// which outbox they belong. Also checks that the error contains SQL that records the outbox, and that the tables are
+// accepted after that SQL was run. REQUIRES: `relay` is a relay of the first outbox, and the event table of a second
+// outbox exists.
 inline void CheckAmbiguousVersion1(Application& app, Relay& relay) {
   app("update outbox_meta set version = 1; alter table outbox_meta drop column outbox");
   const std::string ambiguous = Caught([&] { relay.writing().ApplySchema({}); }).what();

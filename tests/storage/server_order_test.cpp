@@ -27,8 +27,8 @@ TEST_CASE("in a backlog, a row that commits late is read before newer ones", "[s
   CHECK(Rest(ready.relay).back() == newer.back());
 }
 
-// Rows that another relay deletes leave missing ids, for which this relay need not wait. For the id of an open
-// transaction it has to wait.
+// A relay need not wait for the missing ids of rows that another relay has deleted. It has to wait for the id of an
+// open transaction.
 TEST_CASE("beside a relay that is ahead, a row that commits late is read before newer ones", "[server][b38]") {
   Ready ready({2, ""});
   ready.relay.shard = static_cast<std::uint32_t>(std::stoi(ready.app("select " + Database::ShardOf("'k'"))));

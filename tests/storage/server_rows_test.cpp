@@ -15,9 +15,9 @@ TEST_CASE("batches are limited in rows and in bytes, and more is set if rows are
   CHECK(ready.relay.more);
   CHECK(ready.relay.Reserve(10, 2100).size() == 2);
   CHECK(ready.relay.more);
-  CHECK(ready.relay.Reserve(10, 10).size() == 1);  // One row is always read.
+  CHECK(ready.relay.Reserve(10, 10).size() == 1);  // At least one row is read, whatever the byte limit is.
   CHECK(ready.relay.more);
-  CHECK(ready.relay.Reserve(1).size() == 1);  // The limit is reached, and nothing is left.
+  CHECK(ready.relay.Reserve(1).size() == 1);  // The limit of one row is reached, and no row is left.
   CHECK_FALSE(ready.relay.more);
   // All rows are outstanding, so a rewind skips them.
   CHECK(ready.relay.Reserve(2, 1500, true).empty());
@@ -68,7 +68,8 @@ TEST_CASE("failed events hold their key, are retried by themselves, and end as d
   ready.app("update outbox_retry set attempts = 0");
   const auto set_back = relay.Reserve();
   REQUIRE(IdsOf(set_back) == Ids{a1});
-  // With 0 attempts, the relay would not rescan for the rows of the key that it has skipped.
+  // The adapter reports at least one attempt, because the relay rescans for skipped rows of the key only if the row has
+  // attempts.
   CHECK(set_back[0].attempts == 1);
   ready.app("update outbox_retry set attempts = 4");
   relay.Fail(a1, Disposition::kDead, Millis(0), "too \xff large");

@@ -57,7 +57,8 @@ TEST_CASE("tables of a newer relay are refused", "[server][b12]") {
   CHECK(Caught([&] { ready.relay.writing().ApplySchema({}); }).code == OUTBOX_BAD_CONFIG);
 }
 
-// Returns the ids of the rows of one key, which are in one of two shards.
+// Reads each of two shards until a read returns rows, and returns the ids of these rows. All rows have one key, so the
+// other shard is empty.
 Ids ReadEitherShard(Relay& relay) {
   Ids ids;
   for (relay.shard = 0; relay.shard < 2; ++relay.shard) {

@@ -22,7 +22,7 @@ const json kUsual = {{"id", "id"}, {"key", "k"}, {"payload", "body"}};
 constexpr const char* kBox = "create table box (id integer, k varchar(300), body text, kind text default 'made')";
 constexpr const char* kFine = "nothing was thrown";
 
-// The application, which has a connection of its own.
+// The role of the application that writes to the captured table, on a connection of its own.
 class Application : public SqlSession {
  public:
   explicit Application(const File& file) { REQUIRE(sqlite3_open(file.path.c_str(), &db_) == SQLITE_OK); }
@@ -58,7 +58,7 @@ std::shared_ptr<sqlite::Config> Capturing(const File& file, const json& columns,
                      ", \"record_columns\": " + record.dump());
 }
 
-// A relay that captures the table `box`, which `create` creates.
+// A relay that captures the table `box`. `create` is the SQL that creates the table.
 struct Captured {
   explicit Captured(const std::string& create = kBox, const json& columns = kUsual, const json& record = {"kind"})
       : app(file), config(((void)app(create), Capturing(file, columns, record))), relay(config) {
@@ -323,7 +323,7 @@ TEST_CASE("columns that are added to the mapping and removed from it", "[sqlite]
 }
 
 // SQL that causes a defect, a part of the text that check and a relay report about the defect, and whether migrate
-// corrects it.
+// corrects the defect.
 struct Broken {
   const char *sql, *what;
   bool by_migrate;

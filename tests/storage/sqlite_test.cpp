@@ -21,7 +21,7 @@ using outbox::Error;
 using outbox::Millis;
 using Relay = Driver<outbox::sqlite::Adapter, outbox::sqlite::Config>;
 
-// The application, which has a connection of its own.
+// The role of the application that writes events, on a connection of its own.
 class Application {
  public:
   explicit Application(const File& file) { REQUIRE(sqlite3_open(file.path.c_str(), &db_) == SQLITE_OK); }
@@ -240,9 +240,11 @@ TEST_CASE("a failed event holds its key, and is retried by itself", "[sqlite]") 
   Application(ready.file)("update outbox_retry set attempts = 0, next_try = 0");
   const auto unblocked = relay.Reserve();
   REQUIRE(IdsOf(unblocked) == Ids{1});
-  // With 0 attempts, the relay would not rescan for the later events of the key that it has skipped.
+  // The adapter reports at least one attempt, because the relay rescans for skipped events of the key only if the event
+  // has attempts.
   CHECK(unblocked[0].attempts == 1);
-  CHECK(relay.Reserve(10, 1000, true).empty());  // Event 3 waits while event 1 is not settled.
+  // Event 3 waits for event 1, which has the same key and is not confirmed yet.
+  CHECK(relay.Reserve(10, 1000, true).empty());
   relay.Confirm({1});
   CHECK(IdsOf(relay.Reserve(10, 1000, true)) == Ids{3});
 }
@@ -328,7 +330,7 @@ TEST_CASE("many waiting rows are skipped in pieces", "[sqlite]") {
     adapter.Begin({0, ready.relay.token, Millis(50)});
     const outbox::ReserveRequest request{raw};
     outbox::BatchBuilder batch(request);
-    // On a busy machine the whole time may pass between two rows. The next call still makes progress.
+    // On a busy machine the timeout may expire between two rows. The next call still makes progress.
     const outbox_code code = Caught([&] { adapter.ReserveNewEvents(request, batch); }).code;
     CHECK((code == OUTBOX_OK || code == OUTBOX_TIMEOUT));
     outbox_batch out{};
@@ -369,7 +371,8 @@ TEST_CASE("tables of version 1 are refused, and upgraded without losing a row", 
     relay.writing().ApplySchema({});
   }
   CHECK(relay.writing().CheckSchema().empty());
-  CHECK(relay.Heartbeat().owned.empty());  // The previous lease still lasts.
+  // The lease in the tables of version 1 has not expired.
+  CHECK(relay.Heartbeat().owned.empty());
   const auto stats = relay.writing().ReadStats();
   CHECK(stats.backlog == 3);
   CHECK(stats.retrying == 1);
@@ -392,7 +395,7 @@ TEST_CASE("a second outbox cannot share the companion tables of the first", "[sq
   const std::string refused = Caught([&] { second.writing().ApplySchema({}); }).what();
   CHECK(refused.find("belong to the outbox \"outbox_event\"") != std::string::npos);
   CHECK(Caught([&] { second.Heartbeat(); }).code == OUTBOX_BAD_CONFIG);
-  // The same table in another spelling has the same companion tables.
+  // Another spelling of the table's name stands for the same table, with the same companion tables.
   Relay same = named("OUTBOX_EVENT");
   same.writing().ApplySchema({});
   CHECK(same.writing().CheckSchema().empty());

@@ -1,5 +1,5 @@
 // The tables of version 1, as migrate of that version printed them, with rows in every state: waiting, retrying,
-// blocked, dead, and a lease. They must not change, because an upgrade starts from them.
+// blocked, dead, and a lease. The SQL must not change, because the tests of upgrades start from these tables.
 #pragma once
 
 namespace outbox::testing {

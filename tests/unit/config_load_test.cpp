@@ -275,8 +275,8 @@ TEST_CASE("an address to listen at is a numeric address of this machine with a p
     INFO(good);
     CHECK(ProblemsOf(with(good)) == "no problem");
   }
-  // The library that listens at the address would accept some of these, but with another meaning: "9464r", "80,443s",
-  // "+80".
+  // The HTTP library that listens at the address accepts some invalid ports, such as "9464r", "80,443s" and "+80", and
+  // gives them a meaning of its own.
   for (const auto* bad : {"9464", ":9464", "localhost:9464", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536",
                           "127.0.0.1:-1", "127.0.0.1:+80", "127.0.0.1:80r", "127.0.0.1:80,127.0.0.1:81",
                           "127.0.0.1:80 ", "::1:80", "[::1]", "[127.0.0.1]:80", "x127.0.0.1:80"}) {

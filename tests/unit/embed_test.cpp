@@ -52,7 +52,7 @@ class Rows {
     }
     return false;
   }
-  std::vector<std::string> failed;  // The reasons of recorded failures.
+  std::vector<std::string> failed;  // The reasons of the failures that the relay recorded.
 
  private:
   struct Row {
@@ -86,7 +86,8 @@ class TestSender : public embed::Sender {
   std::size_t Send(std::span<const Event> events) override {
     ++calls;
     if (calls % 3 == 1 && trouble-- > 0) {
-      // The sender keeps the first half although the call fails, so the relay sends these events again later.
+      // The sender keeps the first half although the call fails, so the relay later sends the events of that half a
+      // second time.
       Take(events.first(events.size() / 2));
       throw std::runtime_error("no room");
     }
@@ -237,7 +238,7 @@ TEST_CASE("events that a sender does not take are sent again in order, and the g
 
 TEST_CASE("rows that are marked for less time than the relay asks for are sent") {
   const auto marked = std::make_shared<MarkedRows>();
-  marked->marked_for = 500ms;  // The relay asks for 15 s.
+  marked->marked_for = 500ms;  // The relay requests marks for 15 s.
   Embedded one(marked);
   for (int n = 0; n < 300; ++n) one.rows->Add("k", std::to_string(n));
   one.relay.Start();

@@ -11,7 +11,7 @@ struct Recording {
   Settings settings{.batch_events = kBatch, .window_events = 2 * kBatch, .max_awaiting_record = 10 * kBatch};
   Engine engine{settings};
   std::vector<EventIndex> sent, detached, forgotten;
-  std::vector<FailedEvent> recording;  // The failures in the write under way.
+  std::vector<FailedEvent> recording;  // The failures in the unanswered write.
   std::vector<BatchIndex> freed;
   bool reads = false, skips_retries = false, retired = false;
   Time now = 0;
@@ -40,7 +40,7 @@ struct Recording {
                  any);
     });
   }
-  // Answers a read with `count` copies of the event. Returns false if the engine has not requested a read.
+  // Answers the engine's read with `count` copies of `event`. Returns false if the engine has not requested a read.
   bool Read(const Incoming& event, std::uint64_t token, std::uint32_t count = kBatch) {
     if (!reads) return false;
     reads = false;
@@ -64,7 +64,7 @@ TEST_CASE("an event behind many that fail is sent while their failures are being
   for (std::uint32_t batch = 0; batch < 10; ++batch) REQUIRE(r.Read(kBad, 1));
   CHECK(r.recording.size() == kBatch);
   CHECK(r.detached.size() == 10 * kBatch);
-  CHECK(r.freed.size() == 10);  // The batches are freed with their payloads.
+  CHECK(r.freed.size() == 10);  // All ten batches are freed, with their payloads.
   CHECK(r.forgotten.empty());   // No row may be read again before its failure is recorded.
   REQUIRE(r.Read(kGood, 1, 1));
   CHECK(r.sent.size() == 1);
@@ -131,7 +131,7 @@ TEST_CASE("in a backlog, nine of ten reads skip retries while there is no room f
 
 TEST_CASE("failures of one token are recorded together, up to a batch", "[b95]") {
   Recording r;
-  REQUIRE(r.Read(kBad, 1, 1));  // The first failure is recorded alone, because it is recorded at once.
+  REQUIRE(r.Read(kBad, 1, 1));  // The first failure is written at once, without later failures.
   for (const std::uint64_t token : {1u, 1u, 2u, 2u}) REQUIRE(r.Read(kBad, token, 4));
   r.Written(OUTBOX_OK);
   REQUIRE(r.recording.size() == 8);

@@ -12,11 +12,11 @@ namespace {
 constexpr std::uint64_t kFirstSeed = 20'260'101;
 constexpr int kSeeds = 300, kTurns = 400;
 
-// Counts how often each kind of deadline was checked, to show that no check was empty.
+// Counts how often each kind of deadline was checked, to show that the random inputs reach the checks.
 struct Checked {
   std::uint64_t before = 0, at = 0, lease_ends = 0, moved = 0;
   std::array<std::uint64_t, std::variant_size_v<Command>> commands{};
-  std::map<std::string_view, std::uint64_t> transitions;  // Numbers of transitions, keyed by the title of the chart.
+  std::map<std::string_view, std::uint64_t> transitions;  // Numbers of transitions, keyed by the state chart's title.
 };
 
 // Returns a description of what is wrong with the engine at the end of a turn; empty if nothing is wrong.
@@ -80,8 +80,8 @@ TEST_CASE("a turn does something at the deadline of an engine and nothing before
   CAPTURE(kFirstSeed, checked.before, checked.at, checked.lease_ends, checked.moved);
   CHECK(checked.before > 5000);
   CHECK(checked.at > 2000);
-  // In rare cases the pause of the trials ends, but the next trial may not begin yet because it waits for the main
-  // stream. The deadline then only moves.
+  // In rare cases no command follows at the deadline: the pause of the trials has ended, but the next trial must wait
+  // for the main stream. The engine then only sets a later deadline.
   CHECK(checked.moved < checked.at / 50);
   for (std::size_t kind = 0; kind < checked.commands.size(); ++kind) {
     CAPTURE(kind);

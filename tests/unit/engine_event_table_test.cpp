@@ -161,7 +161,7 @@ TEST_CASE("an event gets the values that were read, and its slot keeps nothing o
   }
 }
 
-// Checks that each pair of states that is not a transition of the chart is detected.
+// Checks that a move between two states is detected if the state chart has no such transition.
 TEST_CASE("an event takes no transition that is not in the chart") {
   constexpr std::size_t kStates = Chart<EventState>::kNames.size();
   for (std::size_t from = 0; from < kStates; ++from) {

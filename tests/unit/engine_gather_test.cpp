@@ -50,7 +50,7 @@ struct Backlog {
 TEST_CASE("in a backlog, events wait for each other while the broker has work") {
   Backlog b;
   b.Arrive(b.batch(), true);
-  REQUIRE(b.sent.size() == 1);  // They are sent at once, because the broker had nothing to do.
+  REQUIRE(b.sent.size() == 1);  // The batch is sent at once, because the broker had nothing to do.
   for (std::size_t read = b.batch(); read < b.settings.events_at_once(); read += b.batch()) b.Arrive(b.batch(), true);
   CHECK(b.sent.size() == 1);
   b.Arrive(b.batch(), true);

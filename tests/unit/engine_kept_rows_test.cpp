@@ -164,7 +164,7 @@ TEST_CASE("rows that are returned are noticed by one row of each confirm, then b
   rows.Removed("1", "a", true, 3);
   rows.Removed("2", "b", false, 3);
   CHECK(rows.Read("1", "a", 4) == Seen::kBackAgain);
-  CHECK(rows.Read("2", "b", 4) == Seen::kBackAgain);  // After a row was returned, all removed rows are remembered.
+  CHECK(rows.Read("2", "b", 4) == Seen::kBackAgain);  // Since row 1 came back, all removed rows are remembered.
   // The memory is bounded: the oldest rows are forgotten.
   for (int i = 0; i < 100'000; ++i) rows.Removed(std::to_string(i), "x" + std::to_string(i), true, 5);
   CHECK(rows.Read("99999", "x99999", 6) == Seen::kBackAgain);

@@ -1,4 +1,4 @@
-// Tests why a key is on hold, and which rescan it waits for.
+// Tests for what reason a key is on hold, and for which rescan the key waits.
 #include "engine/key_holds.hpp"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Tests with the whole engine what ends together with a lease: holds, suspicions, marks and pauses.
+// Tests, with the whole engine, which holds, suspicions, marks and pauses end together with a lease.
 #include "engine_whole_script.hpp"
 
 namespace outbox::engine {

@@ -1,4 +1,4 @@
-// Tests with the whole engine the successive leases of a shard, and the slow start under a lease.
+// Tests the successive leases of a shard, and the slow start under a lease, with the whole engine.
 #include "engine_whole_script.hpp"
 
 namespace outbox::engine {

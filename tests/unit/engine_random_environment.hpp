@@ -246,9 +246,9 @@ class RandomEnvironment {
     }
   }
 
-  // True if a report on the event would be the first answer to what was sent under this epoch; the engine ignores any
-  // other report. An event whose outcome is unknown is read again later; in the stream of trials it counts as in
-  // flight until then.
+  // True if the engine expects a report on the event in `epoch`, because the event was sent in that epoch and has no
+  // answer yet; the engine ignores any other report. An event whose outcome is unknown is read again later; in the
+  // stream of trials it counts as in flight until then.
   [[nodiscard]] bool Awaited(EventIndex e, std::uint32_t epoch) const {
     const auto sent = unanswered_.find(e);
     return sent != unanswered_.end() && sent->second.epoch == epoch && !sent->second.answered;
@@ -344,7 +344,7 @@ class RandomEnvironment {
   std::string log_;
   std::array<std::uint64_t, std::variant_size_v<Command>> commands_{};
 
-  // The calls under way, and the events that were sent and are not answered.
+  // The engine's calls that are not answered yet, and the events in flight.
   std::optional<command::Reserve> read_;
   std::vector<Sent> in_flight_;
   std::vector<std::uint32_t> resets_;

@@ -447,7 +447,7 @@ TEST_CASE("nine of ten reads of a backlog skip retries while many failures wait"
   CHECK_FALSE(read(true, false));
   for (int i = 0; i < 9; ++i) CHECK(read(true, true));
   CHECK_FALSE(read(false, true));
-  CHECK_FALSE(read(true, true));  // The read before found no more rows, so this one includes retries.
+  CHECK_FALSE(read(true, true));  // The previous read found no further rows, so this read includes retries.
   CHECK(read(true, true));
   (void)script.reads.Begin(0, {.many_failures = true});
   CHECK(script.reads.SkipsRetries());

@@ -1,4 +1,5 @@
-// Tests what the whole engine records about events, when it records, and which events wait for that.
+// Tests which failures of events the whole engine records, when it records them, and which later events wait for the
+// record.
 #include "engine_whole_script.hpp"
 
 namespace outbox::engine {

@@ -1,4 +1,4 @@
-// Tests what follows from the answers of the broker, such as outages, refusals and trials, and how the reservations of
+// Tests how the whole engine reacts to outages, to refusals and to the answers to trials, and how the reservations of
 // rows end.
 #include "engine_whole_script.hpp"
 

@@ -1,10 +1,11 @@
-// Scripts for one part of the engine, written as tables of text. Each line says what happens, what the part answers,
-// and what state it is in afterwards. The part under test is wrapped in a class with two methods:
+// Scripts for one part of the engine, written as tables of text. Each line has an input and the expected result: the
+// answer of the part under test and the state of the part after the input. The part is wrapped in a class with two
+// methods:
 //
-//   std::string Do(Words& words);  // carries out one line; returns the answer and the state, as text
+//   std::string Do(Words& words);  // executes one line; returns the answer and the state, as text
 //   std::string Broken() const;    // returns FindBrokenInvariant(), and is called after each line
 //
-// If Broken() finds something, it becomes a part of the line's result: "… !! a description".
+// A description that Broken() returns is appended to the result of the line: "… !! a description".
 #pragma once
 
 #include <sstream>
@@ -63,7 +64,7 @@ std::string TextOf(const Numbers& numbers) {
   return text;
 }
 
-// Adds a batch of one event, and moves the event through `states` in this order. Returns the event.
+// Adds a batch of one event, and moves the event through `states` in the given order. Returns the event.
 inline EventIndex AddEvent(EventTable& events, const std::vector<EventState>& states, const Incoming& event = {},
                            const Reservation& reservation = {}) {
   const EventIndex e = events.Add(events.AddBatch(reservation, 1), 0, event, true);

@@ -131,7 +131,7 @@ const std::vector<Row> kTable = {
                      {Answer(2, {{0, 7}, {1, 4, true}}, {.live = 2}), "hold 0/7 until 10.25, handing over 1"},
                      {Wait(), "return 1/4"}}},
 
-    // ---- another number of shards ----
+    // ---- a new number of shards ----
     {"another number of shards makes new runners for all",
      kRunningTwo + Steps{{Wait(), "heartbeat"},
                          {Answer(3, {{2, 1}}, {.live = 3}), "remove all, ask 2/1"},

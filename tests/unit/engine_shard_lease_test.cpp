@@ -286,7 +286,7 @@ TEST_CASE("a slow start belongs to its token, also if the same token is gained a
   });
 }
 
-// Checks the properties of each state.
+// Checks for each state whether the shard's lease is owned, lost, valid, draining or ending.
 TEST_CASE("a state decides whether the shard is owned, drained or ending") {
   struct Row {
     std::vector<std::string> lines;

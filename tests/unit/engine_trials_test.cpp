@@ -1,5 +1,4 @@
-// Tests what follows from a refusal: which events are tried alone, which are sent as before, and what counts as an
-// outage.
+// Tests which events are tried alone after a refusal, which events are sent as before, and what counts as an outage.
 #include <algorithm>
 
 #include "engine/engine.hpp"

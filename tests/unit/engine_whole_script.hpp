@@ -1,15 +1,17 @@
-// Scripts for the whole engine (see engine_script.hpp). A line is an input, and its result is everything that follows
-// from it in one turn: first the commands, oldest first, and then the changes of the counters and of the engine's other
-// public state.
+// Scripts for the whole engine (see engine_script.hpp). Each line is an input. Its result lists everything that
+// happens in one turn after the input: first the commands, oldest first, and then the changes of the counters and of
+// the engine's other public state.
 //
 //   ago                                   shows the state of a new engine, before its first turn
 //   settings NAME NUMBER …                changes settings; only before all other lines
-//   at TIME                               sets the clock; alone, or before an input
+//   at TIME                               sets the clock; on a line of its own, or followed by an input
 //   hold TOKEN UNTIL [slow]               begins a lease; lost, hand-over TOKEN UNTIL and stop UNTIL end it
 //   read [more] [drain] [bytes N] [until N] [token N] [goes-on | ended] EVENT…
 //   read-fails [CODE]
-//   [stale] stored E…, unknown E…, refused E…   reports in the event's last epoch; stale: in the one before
-//   reset, trials-reset                   the producer of the stream is replaced, as was requested last
+//   [stale] stored E…, unknown E…, refused E…
+//                                         reports outcomes in the epoch in which the event was last sent or, if stale,
+//                                         in the epoch before that one
+//   reset, trials-reset                   answers the newest request to reset the main stream, or the trials
 //   confirmed [CODE] [kept E…], recorded [CODE], released [CODE], marked OWNERS [CODE], removed ROWS [CODE]
 //   producer-failed, producer-outdated, wake, topics-known
 //
@@ -174,8 +176,8 @@ class WholeEngine {
       if (words.Is(name)) return code;
     return otherwise;
   }
-  // Notes that the request `asked` is answered. Throws if the engine has made no such request: the script is then
-  // wrong.
+  // Removes the request `asked` from the requests that await an answer. Throws if the engine has not made that
+  // request, which is a mistake in the script.
   void Take(const std::string& asked) {
     if (asked_.erase(asked) == 0) throw std::invalid_argument("nobody has asked for: " + asked);
   }
@@ -330,8 +332,8 @@ class WholeEngine {
       state.emplace_back(name, Text(time));
     return state;
   }
-  // Returns the state that has changed since the last line; for a new engine, everything that is not 0, "no" or
-  // "ever".
+  // Returns the values of the public state that have changed since the previous line; for a new engine, all values
+  // except 0, "no" and "ever".
   std::string Changes() {
     std::string text;
     for (const auto& [name, value] : State()) {
@@ -349,7 +351,7 @@ class WholeEngine {
   std::uint32_t reset_ = 0, trials_reset_ = 0;
   std::map<EventIndex, std::uint32_t> sent_in_;  // The epoch in which each event was sent last.
   std::string commands_;
-  std::set<std::string> asked_;  // The calls under way.
+  std::set<std::string> asked_;  // The requests of the engine that are not answered yet.
   std::map<std::string, std::string> said_;
 };
 

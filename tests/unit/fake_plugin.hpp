@@ -1,4 +1,4 @@
-// A plugin compiled into the test: a C table whose answers and batches the test decides.
+// A plugin that is compiled into the test: a function table whose answers and batches the test determines.
 #pragma once
 
 #include <spdlog/logger.h>
@@ -10,8 +10,8 @@
 
 namespace outbox::testing {
 
-// The functions of the table get no context of their own, so the store handle points to the fake itself. There is one
-// store for each fake.
+// The functions of the function table receive no context of their own, so the store handle points to the FakePlugin
+// itself. Each FakePlugin has one store.
 struct FakePlugin {
   outbox_code open_code = OUTBOX_OK, connect_code = OUTBOX_OK, confirm_code = OUTBOX_OK;
   std::string message = "the fake's own words";

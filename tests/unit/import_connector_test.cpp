@@ -38,7 +38,8 @@ json With(const std::string& name, const json& value) {
   return connector;
 }
 
-// Translates the connector, checks that the relay's own parser accepts the result, and returns it.
+// Translates the connector, checks that the relay's own parser accepts the resulting configuration, and returns that
+// configuration.
 json Configured(const json& connector, const std::string& worker = "") {
   const Translation translation = Import(connector, worker);
   for (const std::string& refusal : translation.refusals) UNSCOPED_INFO(refusal);
@@ -107,7 +108,7 @@ TEST_CASE("all refusals are reported at once") {
 TEST_CASE("a connector without converters of its own uses the worker's, with the worker's settings") {
   json connector = Connector();
   connector.erase("value.converter");
-  connector["value.converter.schemas.enable"] = "false";  // Kafka Connect ignores it without a converter.
+  connector["value.converter.schemas.enable"] = "false";  // Kafka Connect ignores the option without a value.converter.
   CHECK(RefusalOf(connector).find("--worker") != std::string::npos);
   const std::string worker =
       "# a worker\nbootstrap.servers = kafka:9092, \\\n   kafka2:9092\r\n"

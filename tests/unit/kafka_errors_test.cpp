@@ -1,6 +1,7 @@
 // Tests how each answer of a broker is classified: as a failure of the event, as a failure of its topic, or as an
-// outage. The expected results are those of the table in docs/design/reliability.md. The rule is that an event is
-// charged only for what would be refused again in any state of the broker.
+// outage. The expected results are those of the table in docs/design/reliability.md. The rule of that table is that an
+// error is charged to an event only if the broker refuses the event with that error whatever the state of the broker
+// is.
 #include "kafka/errors.hpp"
 
 #include <set>
@@ -78,7 +79,7 @@ const Case kLibrarys[] = {
     {RD_KAFKA_RESP_ERR__PURGE_INFLIGHT, Side::kOutage, ""},
     {RD_KAFKA_RESP_ERR__QUEUE_FULL, Side::kOutage, ""},
     {RD_KAFKA_RESP_ERR__FATAL, Side::kOutage, ""},
-    {RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE, Side::kOutage, ""},  // A refused record has another error code.
+    {RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE, Side::kOutage, ""},  // A record that the broker refuses has another code.
     {RD_KAFKA_RESP_ERR__INCONSISTENT, Side::kOutage, ""},
     {RD_KAFKA_RESP_ERR__DESTROY, Side::kOutage, ""},
     {RD_KAFKA_RESP_ERR__FAIL, Side::kOutage, ""},

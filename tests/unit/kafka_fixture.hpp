@@ -54,7 +54,7 @@ struct KafkaFixture {
     publisher = std::move(*made);
   }
 
-  // Prepares a batch of these rows, and repeats that until the topics of all rows are known.
+  // Prepares a batch of `rows`, and repeats that until the topics of all rows are known. Returns the batch.
   publisher::PreparedBatch Prepare(std::vector<Row> rows) {
     for (bool drain_first = false;;) {
       const std::size_t known = listener.topics_known();
@@ -87,7 +87,7 @@ struct KafkaFixture {
     return rows;
   }
 
-  // Proves a lane as the engine does it: sends one event alone, and waits for a report with an offset.
+  // Proves a lane as the engine does: sends one event alone, and waits for a report with an offset.
   void Prove(std::uint32_t epoch) {
     const publisher::PreparedBatch batch = Prepare({Row{topic, "k", "proof"}});
     const std::size_t before = listener.reports().size();

@@ -24,7 +24,7 @@ TEST_CASE("after a refusal the secret that worked last is used, until it is refu
   CHECK(logins.Choose().at("sasl.password") == "one");
   CHECK(logins.TakeFallBack());
   CHECK_FALSE(logins.Worked());
-  // Another producer does not try the refused secret again.
+  // Another producer that logs in now does not try the refused secret again.
   CHECK(logins.Choose().at("sasl.password") == "one");
   CHECK_FALSE(logins.TakeFallBack());
   logins.Refused();
@@ -71,7 +71,7 @@ TEST_CASE("attempts to connect become rare, down to one a minute if a login is r
   CHECK(attempts_within(seconds(600), true) == 10);
   gate.Open();
   CHECK(attempts_within(seconds(60), true) == 1);
-  // An hour later, logins are refused again.
+  // After an hour without attempts, the pauses between refused logins are short again.
   now += std::chrono::hours(1);
   CHECK(attempts_within(seconds(3), true) == 2);
 }

@@ -131,7 +131,7 @@ TEST_CASE_METHOD(KafkaFixture, "a reset reports everything, and then events go o
     const PreparedBatch batch = Prepare(Numbered(500));
     publisher->Publish(All(batch, 1000), 1);
     Reset(2);
-    // All reports arrive before the answer to the reset. After that answer the arena may be freed.
+    // All reports arrive before the answer to the reset. After that answer the memory of the batch may be freed.
     REQUIRE(listener.reported_before_reset() == 501);
     REQUIRE(listener.reports().size() == 501);
     stored = listener.Count(Outcome::kAcknowledged) - 1;
@@ -192,7 +192,7 @@ TEST_CASE_METHOD(KafkaFixture, "a success without an offset does not count", "[b
   // stored it.
   Make({{"batch.num.messages", "2"}, {"linger.ms", "0"}});
   const PreparedBatch batch = Prepare(Numbered(10));
-  BrokerSlow(200);  // The second request is then on the wire before the first is answered.
+  BrokerSlow(200);  // The second request is sent before the first is answered.
   rd_kafka_mock_push_request_errors(broker->mock(), 0 /* Produce */, 1, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS);
   publisher->Publish(All(batch), 1);
   REQUIRE(listener.WaitForReports(10));

@@ -48,8 +48,8 @@ TEST_CASE_METHOD(KafkaFixture, "an event too large for its topic is refused befo
 
 TEST_CASE_METHOD(KafkaFixture, "a bad topic or bad headers refuse their own events only", "[b71][b74][b83][b84]") {
   Make();
-  // The broker's answer about this topic names no partitions, like that of a real broker. If it named any, librdkafka
-  // 2.8 would crash.
+  // The broker's answer about the topic names no partitions, like that of a real broker. An answer with partitions
+  // crashes librdkafka 2.8.
   rd_kafka_mock_topic_create(broker->mock(), "secret", 0, 1);
   rd_kafka_mock_topic_set_error(broker->mock(), "secret", RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
   rd_kafka_mock_topic_set_error(broker->mock(), "gone", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
@@ -77,12 +77,12 @@ TEST_CASE_METHOD(KafkaFixture, "a topic that is known to be missing is looked up
   REQUIRE(ReasonOf(Prepare({{"gone"}}), 0) == "unknown_topic");
   auto quickest = kafka::Clock::duration::max();
   for (int look = 0; look < 3; ++look) {
-    std::this_thread::sleep_for(1100ms);  // By then, the cached answer has expired.
+    std::this_thread::sleep_for(1100ms);  // Waits until the cached answer about the topic has expired.
     const auto begun = kafka::Clock::now();
     CHECK(ReasonOf(Prepare({{"gone"}}), 0) == "unknown_topic");
     quickest = std::min(quickest, kafka::Clock::now() - begun);
   }
-  CHECK(quickest < 150ms);  // Two pauses would take 200 ms.
+  CHECK(quickest < 150ms);  // Less than the two pauses of a first lookup, which take 200 ms.
 }
 
 TEST_CASE_METHOD(KafkaFixture, "an event waits until its topic is found or known to be missing", "[b71]") {
@@ -91,7 +91,7 @@ TEST_CASE_METHOD(KafkaFixture, "an event waits until its topic is found or known
   const std::string late = topic + "-late";
   rd_kafka_mock_topic_set_error(broker->mock(), late.c_str(), RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
   const std::size_t known = listener.topics_known();
-  // A topic counts as missing only after three lookups, and these take longer than Prepare waits.
+  // A topic counts as missing only after three lookups, which take longer than Prepare waits.
   const PreparedBatch batch = PrepareOnce({{late}, {topic}, {"../x"}});
   CHECK(batch.events[0].waits);
   CHECK(ReasonOf(batch, 0).empty());
@@ -118,8 +118,8 @@ TEST_CASE_METHOD(KafkaFixture, "while the broker answers slowly, events of known
   CHECK(took({{topic}, {slow + "0"}, {topic}}, batch) < 300ms);
   CHECK_FALSE(batch.events[0].waits);
   CHECK(batch.events[1].waits);
-  // Prepare may spend a tenth of the time waiting for answers. The first call has used up that time, so the next calls
-  // do not wait.
+  // Prepare may spend at most a tenth of the running time waiting for the broker's answers about topics. The first
+  // call has used up that share, so the next calls do not wait.
   auto quickest = kafka::Clock::duration::max();
   for (int i = 1; i < 5; ++i) {
     quickest = std::min(quickest, took({{topic}, {slow + std::to_string(i)}}, batch));

@@ -20,8 +20,8 @@ struct Row {
   std::string event_type = "Placed";
 };
 
-// Returns a batch of these rows. Its bytes are overwritten when they are freed, so that a test notices a publisher
-// that still reads them.
+// Returns a batch of `rows`. The bytes of the batch are overwritten when they are freed, so that a test notices a
+// publisher that reads them later.
 inline publisher::PreparedBatch MakeBatch(std::vector<Row> rows) {
   struct Arena {
     std::deque<std::string> bytes;

@@ -129,7 +129,7 @@ TEST_CASE("a closed pipe is an outage, reported once") {
   const PreparedBatch batch = Prepare(*publisher, std::vector<Row>(3));
   publisher->Publish(All(batch), 1);
   REQUIRE(listener.WaitForReports(3));
-  publisher->Publish(All(batch), 1);  // The engine was not notified of the outage yet.
+  publisher->Publish(All(batch), 1);  // The engine does not know of the outage yet, and sends on.
   REQUIRE(listener.WaitForReports(6));
   CHECK(listener.Count(Outcome::kUnknown) == 6);
   publisher->Reset(2);

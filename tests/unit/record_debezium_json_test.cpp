@@ -1,5 +1,5 @@
-// Tests that payloads are expanded as by Debezium: corner cases of the rules, and hostile payloads. tests/golden
-// compares with records that Debezium has made.
+// Tests that payloads are expanded as Debezium expands them: corner cases of the rules, and hostile payloads.
+// tests/golden compares whole records with those that Debezium made.
 #include <string>
 
 #include "config/pattern.hpp"
@@ -35,7 +35,7 @@ TEST_CASE("of two members with one name, the last value stays at the first one's
 
 TEST_CASE("a list of mixed types makes the whole payload a string, whatever else is wrong with it") {
   CHECK(Expanded(R"({"a":[1,"x"]})") == R"("{\"a\":[1,\"x\"]}")");
-  // With the first list alone, Debezium would stop.
+  // Debezium stops at a payload that contains only the list "o".
   CHECK(Expanded(R"({"o":[{"a":1},{"a":"x"}],"l":[true,1]})").starts_with('"'));
   CHECK(Expanded(R"({"l":[[],[1]]})").starts_with('"'));
 }

@@ -116,7 +116,7 @@ TEST_CASE("a row of Debezium's table becomes Debezium's record") {
   CHECK(batch.Topic(1) == "outbox.event.order");
   CHECK(batch.Content(1).event.aggregate_id == "");
   CHECK_FALSE(batch.Content(1).event.payload);
-  CHECK(ReasonOf(batch, 2) == "bad_topic");  // The column from which its topic is made is NULL.
+  CHECK(ReasonOf(batch, 2) == "bad_topic");  // The column that determines the topic is NULL.
 }
 
 TEST_CASE("keys, values and envelopes in JSON") {

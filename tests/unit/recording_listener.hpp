@@ -42,7 +42,8 @@ class RecordingListener final : public publisher::PublisherListener {
     changed_.notify_all();
   }
 
-  // Each WaitFor function returns true once that much was reported, and false if it was not within 20 s.
+  // Each WaitFor function waits until the publisher has reported the given number or epoch, and then returns true.
+  // After 20 s it returns false.
   bool WaitForReports(std::size_t count) {
     return Wait([&] { return reports_.size() >= count; });
   }

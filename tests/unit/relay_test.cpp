@@ -43,7 +43,7 @@ class Topic {
 
 class TestPublisher : public publisher::Publisher {
  public:
-  // Decides the outcome of a record by its payload; nullopt: the record is never answered.
+  // Returns the outcome of a record with this payload; nullopt if the record is never answered.
   using Judge = std::function<std::optional<Outcome>(std::string_view payload)>;
   TestPublisher(publisher::PublisherListener& listener, Topic& topic, Judge judge)
       : listener_(listener), topic_(topic), judge_(std::move(judge)) {
@@ -187,7 +187,7 @@ TEST_CASE("a standby takes over as soon as the active relay has stopped") {
   auto second = f.Start();
   CHECK(first->Stop(5s));
   f.Emit("a", 1, 1);
-  CHECK(f.topic.WaitFor(2, 2s));  // The lease of 15 s would expire much later.
+  CHECK(f.topic.WaitFor(2, 2s));  // The second relay does not wait until the lease of 15 s expires.
   CHECK(second->Stop(5s));
   CHECK(f.topic.records().size() == 2);
 }
@@ -260,7 +260,7 @@ TEST_CASE("a relay that stops releases marked rows whose events got no answer, a
   REQUIRE(f.WaitFor([](const Statistics& stats) { return stats.live_relays == 1; }));
   auto second = f.Start();
   CHECK(first->Stop(200ms));
-  CHECK(f.topic.WaitFor(10, 5s));  // The marks of 15 s would end much later.
+  CHECK(f.topic.WaitFor(10, 5s));  // The second relay does not wait until the marks of 15 s end.
   CHECK(f.WaitForBacklog(0));
   CHECK(second->Stop(5s));
   for (std::size_t i = 0; i < 10; ++i) CHECK(f.topic.records()[i].second == std::to_string(i));

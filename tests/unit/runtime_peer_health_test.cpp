@@ -1,4 +1,4 @@
-// Tests that the reported state of a peer is true, also after a caller has stopped trying.
+// Tests that the reported state of a peer is correct, even after a caller has stopped calling the peer.
 #include "runtime/peer_health.hpp"
 
 #include <spdlog/logger.h>
@@ -115,7 +115,7 @@ TEST_CASE("only an answer to the oldest event moves the time since which the bro
   };
   w.Read(0);  // The outbox is empty, so there is no slow start.
   w.Read(3);
-  answer(w.sent.at(0));  // This answer proves the lane.
+  answer(w.sent.at(0));  // The answer to the first event proves the lane.
   w.Read(2);
   REQUIRE(w.sent.size() == 5);
   const engine::Time since = w.engine.OwedSince();

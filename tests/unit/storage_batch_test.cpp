@@ -115,7 +115,7 @@ TEST_CASE("a batch that breaks a rule is refused and released", "[b91]") {
   }
   SECTION("row_id NULL") {
     events[1].row_id = {};
-    RequireRefused(rig, "event 1: row_id is NULL (a plugin with numbers must declare OUTBOX_ROW_IDS_ARE_NUMBERS)");
+    RequireRefused(rig, "event 1: row_id is NULL (a plugin with numeric ids must declare OUTBOX_ROW_IDS_ARE_NUMBERS)");
   }
   SECTION("row_id empty") {
     events[1].row_id.bytes.size = 0;
@@ -123,7 +123,7 @@ TEST_CASE("a batch that breaks a rule is refused and released", "[b91]") {
   }
   SECTION("a number where bytes are declared") {
     events[1].row_id = Raw(RowId(7));
-    RequireRefused(rig, "event 1: row_id is NULL (a plugin with numbers must declare OUTBOX_ROW_IDS_ARE_NUMBERS)");
+    RequireRefused(rig, "event 1: row_id is NULL (a plugin with numeric ids must declare OUTBOX_ROW_IDS_ARE_NUMBERS)");
   }
   SECTION("bytes where numbers are declared") {
     rig.fake.table.capabilities = OUTBOX_ROW_IDS_ARE_NUMBERS;

@@ -1,5 +1,5 @@
-// Tests that the loader accepts a good file, and refuses every bad one with the rule that it breaks and the places
-// searched.
+// Tests that the loader accepts a good file, and that it refuses every bad one with a message that names the broken
+// rule and the searched folders.
 #include <grp.h>
 #include <sys/stat.h>
 #include <unistd.h>

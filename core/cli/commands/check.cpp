@@ -53,10 +53,10 @@ int PrintSuggestion(const std::string& table, const std::vector<Column>& columns
   PrintLine(Verdict::kOk, table + " is " + suggestion->whose);
   const std::string quoted = util::Json(table).Dump();
   if (suggestion->is_own) {
-    std::cout << "Write in the configuration:\n\n"
+    std::cout << "Add to the configuration:\n\n"
               << fmt::format("\"storage\": {{ ..., \"options\": {{ ..., \"table\": {} }} }}\n", quoted);
   } else {
-    std::cout << "Write in the configuration, beside the connection and Kafka, and run `outbox-relay migrate`:\n\n"
+    std::cout << "Add to the configuration, next to the connection and Kafka, and run `outbox-relay migrate`:\n\n"
               << fmt::format(
                      "\"storage\": {{ ..., \"options\": {{ ..., \"table\": {}, \"capture\": \"trigger\" }} }},\n"
                      "\"record\": {{ \"like\": \"{}\" }}\n",
@@ -135,7 +135,7 @@ class Check {
     PrintLine(Verdict::kOk, "connection to the database");
     CheckTables(**session, call);
     if (code_ == kOk) CheckRecords(**session, call);
-    // After an error this check would only repeat it.
+    // After an error, CheckWakeUps() would only report the same error again.
     if (config_.relay.wake_up && code_ == kOk) CheckWakeUps(**store);
   }
 
@@ -146,7 +146,7 @@ class Check {
     if (!columns.ok()) return Wrong(CodeOf(columns.status()), columns.status().text());
     const auto shaper = MakeShaper(config_, *columns);
     if (!shaper.ok()) return Wrong(CodeOf(shaper.status()), shaper.status().text());
-    if (*shaper != nullptr) PrintLine(Verdict::kOk, "records and the columns that they are made of");
+    if (*shaper != nullptr) PrintLine(Verdict::kOk, "record definition and the columns that it uses");
     if (const Status source = session.VerifySource(call); !source.ok()) Wrong(CodeOf(source), source.text());
   }
 
@@ -197,7 +197,8 @@ class Check {
     PrintLine(Verdict::kOk, fmt::format("Kafka at {}, {} broker{}", servers, brokers, brokers == 1 ? "" : "s"));
     const auto unreachable = (*cluster)->Unreachable(*seen, kKafkaTimeout);
     for (const std::string& text : unreachable) Wrong(kFailure, text);
-    if (unreachable.empty()) CheckProducing();  // If a broker is unreachable, this check would repeat the errors above.
+    // If a broker is unreachable, CheckProducing() would only report the same errors again.
+    if (unreachable.empty()) CheckProducing();
     for (const std::string& topic : options_.topics) CheckTopic(**cluster, *seen, topic);
   }
 
@@ -219,7 +220,7 @@ class Check {
       if (!cluster.MayReadLimit(seen, topic, kKafkaTimeout)) {
         PrintLine(Verdict::kWarn,
                   "topic " + topic +
-                      ": its max.message.bytes cannot be read, so a record that is too large is noticed only when "
+                      ": its max.message.bytes cannot be read, so a record that is too large is detected only when "
                       "the broker refuses it; grant the relay's user DescribeConfigs on the topic");
       }
       return;

@@ -17,7 +17,7 @@ struct ListOptions {
 };
 
 // Prints the number of blocked events, because an operator who looks for events that were given up may not know that
-// blocked events are not dead letters. It goes to stderr, because a script may read the list from stdout.
+// blocked events are not dead letters. The number goes to stderr, because a script may read the list from stdout.
 void NameBlocked(const Outbox& outbox) {
   const auto stats = outbox.session->ReadStats(outbox.call());
   if (!stats.ok() || stats->blocked == 0) return;
@@ -108,7 +108,7 @@ int PrintResult(const Bulk& bulk, const BulkAction& action, std::uint64_t change
     return kOk;
   }
   std::cout << fmt::format("{} {}", Events(changed, action.of), action.done);
-  // Between the count and the change another command may have changed some of the events.
+  // Another command may have changed some of the events after they were counted.
   if (bulk.count && changed < *bulk.count)
     std::cout << fmt::format(", of {}; the others have been changed meanwhile", *bulk.count);
   std::cout << std::endl;
@@ -145,8 +145,8 @@ Result<std::string> Objection(const Outbox& outbox, const DiscardOptions& option
       objection = fmt::format("event {} is being retried; only dead and blocked events can be discarded", event);
     else if (record.event.aggregate_id && !options.break_order)
       objection = fmt::format(
-          "event {} is blocked, and later events of its key \"{}\" are queued behind it; once it is discarded they are "
-          "delivered without it: confirm this with --break-order",
+          "event {} is blocked, and later events of its key \"{}\" are queued behind it and are delivered without "
+          "it after the discard; to confirm, add --break-order",
           event, monitoring::Escape(*record.event.aggregate_id));
   };
   if (Status status = WalkThrough(outbox, options.filter, walk); !status.ok()) return status;
@@ -175,16 +175,16 @@ int DiscardNamed(const Outbox& outbox, const DiscardOptions& options) {
   }
   (void)PrintResult(options, {0, storage::Change::kDiscard, "", "discarded"}, changed);
   if (missing.empty()) return kOk;
-  return Report({OUTBOX_BAD_DATA, "neither dead nor blocked: " + missing});
+  return Report({OUTBOX_BAD_DATA, "neither dead nor blocked: " + missing +
+                                      "; run `outbox-relay explain EVENT` to see the state of an event"});
 }
 
 int Discard(DiscardOptions options) {
   if (const int wrong = CheckBulk(options, "dead discard", true); wrong != kOk) return wrong;
   if (options.blocked && options.filter.events.empty() && !options.dry_run && !options.break_order) {
-    std::cerr
-        << "outbox-relay dead discard: later events of the same keys are queued behind blocked events; once these "
-           "are discarded they are delivered without them: confirm this with --break-order"
-        << std::endl;
+    std::cerr << "outbox-relay dead discard: later events of the same keys are queued behind blocked events and are "
+                 "delivered without them after the discard; to confirm, add --break-order"
+              << std::endl;
     return kUsage;
   }
   auto outbox = OpenOutbox(options.config);

@@ -84,7 +84,8 @@ int Emit(const Options& options) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     auto event = ParseEventLine(line, headers);
     if (!event.ok()) return stop(OUTBOX_BAD_DATA, fmt::format("line {}: {}", line_number, event.status().text()));
-    // Without this check the relay would refuse the event with the same text, and later events of its key would wait.
+    // A bad topic name is refused before the event is inserted: the relay refuses such an event with the same text, and
+    // later events of its key wait.
     const auto bad = to_kafka ? BadTopicName(event->topic) : std::nullopt;
     if (bad) return stop(OUTBOX_BAD_DATA, fmt::format("line {}: \"topic\": {}", line_number, *bad));
     batch.push_back(std::move(*event));

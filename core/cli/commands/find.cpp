@@ -24,7 +24,8 @@ const std::map<std::string, std::int32_t>& States() {
   return kStates;
 }
 
-// The last row of a page. The first pages list the outbox; the dead letters follow.
+// The last row of a page, as printed for --after. `dead` is true if the row is a dead letter: the first pages list the
+// outbox, and the dead letters follow.
 struct Place {
   bool dead = false;
   std::string row_id;  // Row id as text.

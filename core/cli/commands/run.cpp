@@ -40,7 +40,7 @@ void CloseProcess() {
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
-// Determines the effect of a signal before and after the daemon has a log. Thread: any.
+// Determines what a signal does before and after the daemon has a log. Thread: any.
 class SignalLog {
  public:
   // Sets the log. Before this call, a signal that asks for a stop ends the process at once, because until then the
@@ -50,7 +50,7 @@ class SignalLog {
     const std::lock_guard lock(mutex_);
     logger_ = std::move(logger);
   }
-  // Returns the hooks for a StopRequest. REQUIRES: this object outlives that StopRequest.
+  // Returns the hooks for a StopRequest. REQUIRES: this object outlives the StopRequest.
   [[nodiscard]] StopHooks Hooks() {
     return {[this](int signal) { Stopping(signal); }, [this](int signal) { Ignored(signal); }};
   }
@@ -186,8 +186,8 @@ class Daemon {
           "{}: stopping, within {} ms; a second signal, one second from now or later, ends the process at once",
           SignalName(signal), config_.relay.shutdown_timeout.count());
       if (relay.Stop(config_.relay.shutdown_timeout)) return;
-      // A call hangs, and the destructor of the relay would wait for that call. So the process exits without destroying
-      // the relay: the lease expires without a release, and the next relay sends again what was not confirmed.
+      // A call hangs, and destroying the relay would block until that call returns. So the process exits without
+      // destroying the relay: the lease expires without a release, and the next relay sends unconfirmed events again.
       util::LogWarning(*logger_,
                        "not everything could be confirmed in time: the next relay will send some events again");
       util::FlushLog(*logger_);

@@ -20,7 +20,7 @@ Result<std::uint64_t> CountUndeletable(const Outbox& outbox, Bulk bulk) {
 }
 
 // Tries to remove the undeletable events that `bulk` selects; `count` is their number before this call. Returns how
-// many of them are gone, including those that a running relay has removed meanwhile.
+// many of the selected events are gone, including events that a running relay has removed meanwhile.
 Result<std::uint64_t> RemoveUndeletable(const Outbox& outbox, const Bulk& bulk, std::uint64_t count) {
   auto removed = ChangeAll(outbox, bulk, kRemove);
   if (!removed.ok() || *removed == count) return removed;
@@ -66,7 +66,7 @@ int Unblock(Bulk bulk) {
     std::cout << fmt::format("{} of {} removed", removed, Events(undeletable, "undeletable")) << std::endl;
   if (!bulk.dry_run && removed < undeletable)
     return Report({OUTBOX_BAD_DATA,
-                   "the rows of the others still cannot be removed; run `outbox-relay dead list --undeletable` for the "
+                   "the other rows still cannot be removed; run `outbox-relay dead list --undeletable` for the "
                    "reasons"});
   if (others.empty()) return kOk;
   return Report({OUTBOX_BAD_DATA,

@@ -72,7 +72,7 @@ Result<std::uint64_t> ChangeAll(const Outbox& outbox, const Bulk& bulk, const Bu
     counting.from = action.from;
     counting.state = action.State();
     counting.found = [&](const Record& record) {
-      // Both the counting and the changing walk exclude events that fail after this moment.
+      // Events that fail after this moment are excluded from both walks, the one that counts and the one that changes.
       if (filter.until_us == 0) filter.until_us = record.now_us;
       ++found;
     };

@@ -26,7 +26,7 @@ void AddCountOption(Command& command, Bulk& bulk);
 // say how many events it expects. Returns kOk, or kUsage after a message on stderr. Needs no connection.
 [[nodiscard]] int CheckBulk(const Bulk& bulk, const char* command, bool guarded);
 
-// A change, and the words for it in messages.
+// A change to events, and the words that messages use for the change.
 struct BulkAction {
   std::uint32_t from;  // The list that contains the events: one of OUTBOX_FROM_...
   storage::Change change;
@@ -40,9 +40,9 @@ struct BulkAction {
                                                       : std::nullopt;
   }
 };
-// Makes the change and returns how many events were changed. With bulk.dry_run it changes nothing and returns how many
-// events would be changed. Errors: OUTBOX_BAD_DATA if the number of events found is not bulk.count; nothing is changed
-// then.
+// Makes the change and returns how many events were changed. With bulk.dry_run, changes nothing and returns how many
+// events would be changed. Errors: OUTBOX_BAD_DATA, without changing anything, if the number of events found is not
+// bulk.count.
 [[nodiscard]] Result<std::uint64_t> ChangeAll(const Outbox& outbox, const Bulk& bulk, const BulkAction& action);
 
 // Formats a number of events, such as "1 event" or "3 dead events".

@@ -49,8 +49,8 @@ std::vector<ListenerFinding> CheckListeners(const config::Config& config) {
   if (!config.http.listen.empty()) findings.push_back(Try("/http/listen", config.http.listen, SOCK_STREAM));
   if (!config.relay.hints.empty()) {
     findings.push_back(Try("/relay/hints", config.relay.hints, SOCK_DGRAM));
-    // A program that receives datagrams cannot be identified, because they get no answer. If this address is in use and
-    // a relay answers at the HTTP address, that relay is assumed to use this address too.
+    // A program that receives datagrams cannot be identified, because datagrams get no answer. If the address for hints
+    // is in use and a relay answers at the HTTP address, that relay is assumed to use both addresses.
     if (findings.size() == 2) findings.back().in_use = findings.front().in_use && !findings.back().status.ok();
   }
   return findings;

@@ -15,8 +15,8 @@ struct ListenerFinding {
   bool in_use = false;  // True if a running relay listens at the address, probably the one with this configuration.
 };
 
-// Binds each address of the configuration and releases it again. If a TCP address cannot be bound, an HTTP request
-// determines whether a relay listens there.
+// Binds each address of the configuration and releases it again. If a TCP address cannot be bound, sends an HTTP
+// request to find out whether a relay listens at that address.
 [[nodiscard]] std::vector<ListenerFinding> CheckListeners(const config::Config& config);
 
 }  // namespace outbox::cli

@@ -43,8 +43,8 @@ std::vector<std::string> Subcommands(const CLI::App& app) {
   return names;
 }
 
-// Returns false if `word` is a command. Otherwise reports the unknown command on stderr and returns true: CLI11's own
-// message would only call the word an extra argument.
+// Returns false if `word` is a command. Otherwise reports the unknown command on stderr and returns true, because
+// CLI11's own message only calls the word an extra argument.
 bool IsUnknownCommand(const CLI::App& app, const std::string& word) {
   const std::vector<std::string> commands = Subcommands(app);
   if (std::find(commands.begin(), commands.end(), word) != commands.end()) return false;
@@ -190,7 +190,7 @@ ParsedCommandLine Parse(const Program& program, int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    parsed.action = nullptr;  // The callback of a subcommand before the error may have set it.
+    parsed.action = nullptr;  // The callback of a subcommand that precedes the error may have set the action.
     parsed.code = app.exit(error) == 0 ? kOk : kUsage;
   }
   return parsed;

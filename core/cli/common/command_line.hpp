@@ -102,7 +102,8 @@ struct Program {
 };
 
 struct ParsedCommandLine {
-  Action action;  // Empty if the command line was refused or answered by a help text; `code` is then the exit code.
+  // Empty if the command line was refused or asked for a help text; `code` is then the exit code.
+  Action action;
   bool stops_cleanly = false;
   int code = 0;
 };

@@ -17,7 +17,7 @@ using monitoring::Escape;
 using util::Json;
 
 constexpr std::uint32_t kPage = 1000;
-// Largest number of rows that is counted exactly; larger numbers are reported as "more than" it.
+// Largest number of rows that is counted exactly; larger numbers are reported as "more than" this one.
 constexpr std::uint64_t kCounted = 10'000;
 
 // A copy of those fields of a record that are needed after the List call that returned the record.

@@ -21,7 +21,7 @@ struct Diagnosis {
   std::vector<std::string> fixes;  // Commands that may help, for people.
 };
 
-// Explains one event. An event that is not found is no error: its "why" is "no_trace".
+// Explains one event. An event that is not found is not an error: the "why" of its Diagnosis is "no_trace".
 [[nodiscard]] Result<Diagnosis> Explain(const Outbox& outbox, const std::string& event_id);
 
 }  // namespace outbox::cli

@@ -20,8 +20,8 @@ constexpr std::string_view kBase64 = "{\"base64\":\"";
 
 Status Bad(std::string text) { return {OUTBOX_BAD_DATA, std::move(text)}; }
 
-// Collects the members of the outermost object, each as compact JSON text. It does not parse into json values, which
-// would round numbers, sort members, and drop one of two members with the same name.
+// Collects the members of the outermost object, each as compact JSON text. The members are not parsed into json values,
+// because that would round numbers, sort members, and drop one of two members with the same name.
 class Members : public nlohmann::json_sax<json> {
  public:
   std::map<std::string, std::string> found;

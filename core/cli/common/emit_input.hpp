@@ -15,7 +15,8 @@ struct EventLine {
   std::string topic, type;
   std::optional<std::string> key, payload, headers, event_id;
 
-  // Returns the event as the plugin ABI represents it. It points into this object, which must outlive it.
+  // Returns the event as the plugin ABI represents it. The result points into this object, which must outlive the
+  // result.
   [[nodiscard]] outbox_event Raw() const;
 };
 

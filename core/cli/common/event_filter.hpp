@@ -17,8 +17,8 @@ struct EventFilter {
   std::optional<std::string> key, topic, type, reason;
   std::string older_than, newer_than;
   std::uint64_t limit = 0;  // The maximum number of events; 0 = no limit.
-  // Time in microseconds since 1970; events that failed later are excluded; 0 = no limit. A bulk change sets it when it
-  // counts the events, so that it does not change an event that was not counted.
+  // Time in microseconds since 1970; events that failed later are excluded; 0 = no limit. A bulk change sets this time
+  // when it counts the events, so that it does not change an event that was not counted.
   std::int64_t until_us = 0;
 
   [[nodiscard]] bool HasFilter() const {

@@ -23,7 +23,7 @@ inline constexpr std::size_t kMostLookedAt = 100'000;
 [[nodiscard]] Result<std::optional<std::string>> FindCaptured(const Outbox& outbox, std::string_view id);
 
 // Returns copies of the rows that `query` finds, with all their contents. The result has at most query.max rows and
-// about kMostBytes bytes of payload, but it has the first row even if that is larger.
+// about kMostBytes bytes of payload, but the first row is included even if it is larger.
 inline constexpr std::int64_t kMostBytes = std::int64_t{16} << 20;
 [[nodiscard]] Result<storage::Batch> ReadRows(const Outbox& outbox, Query query);
 

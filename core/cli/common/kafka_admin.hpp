@@ -32,17 +32,18 @@ class Cluster {
     bool login = false;
   };
   // Requests the list of brokers and topics. Creates no topic, whatever the broker's auto.create.topics.enable is.
-  // Returns nothing after a failure; trouble() then has the reason.
+  // Returns nothing after a failure; trouble() then returns the reason.
   [[nodiscard]] std::optional<Seen> Look(std::chrono::milliseconds timeout);
   [[nodiscard]] const Trouble& trouble() const { return trouble_; }
   // Connects to each broker at the address that it advertises. Returns a sentence for each broker that does not answer.
   [[nodiscard]] std::vector<std::string> Unreachable(const Seen& seen, std::chrono::milliseconds timeout);
 
-  // Returns false if the broker denies this user max.message.bytes of the topic (DescribeConfigs), and true otherwise,
-  // also without an answer.
+  // Returns false if the broker denies this user max.message.bytes of the topic (DescribeConfigs). Returns true in all
+  // other cases, even if no broker answers within `timeout`.
   [[nodiscard]] bool MayReadLimit(const Seen& seen, const std::string& topic, std::chrono::milliseconds timeout);
 
-  // Creates a topic with the broker's default numbers of partitions and replicas. A topic that exists is no error.
+  // Creates a topic with the broker's default numbers of partitions and replicas. Returns OK if the topic already
+  // exists.
   [[nodiscard]] Status Create(const std::string& topic, std::chrono::milliseconds timeout);
 
  private:
@@ -54,7 +55,7 @@ class Cluster {
   const kafka::Settings settings_;
   kafka::CertificateTroubles certificates_;
   Trouble trouble_;
-  kafka::HandlePtr handle_;  // The last member, because its threads use the others.
+  kafka::HandlePtr handle_;  // The last member, because its threads use the other members.
 };
 
 }  // namespace outbox::cli

@@ -41,9 +41,9 @@ class Output {
   ~Output();
   Output(const Output&) = delete;
 
-  // Writes what is still buffered. Returns `code` if everything was written, or if `code` is a failure already.
-  // Otherwise it prints a message and returns kFailure. If the reader has closed the pipe, it returns kReaderGone
-  // without a message, because such a reader wants no more output.
+  // Writes the buffered text. Returns `code` if all output was written, or if `code` is a failure already. If the
+  // reader has closed the pipe, returns kReaderGone without a message, because such a reader wants no more output.
+  // After any other failed write, prints a message and returns kFailure.
   [[nodiscard]] int Finish(int code);
 
  private:

@@ -102,7 +102,8 @@ void StopSignals::Watch() {
   const int first = Next();
   if (first == 0) return;
   stop_(first);
-  // Signals that arrive within a second of the first one belong to it, even if this thread reads them late.
+  // Signals that arrive within a second of the first one count as the same request to stop, even if this thread reads
+  // them late.
   pollfd leave{leave_, POLLIN, 0};
   if (poll(&leave, 1, kSameStopMs) > 0) return;
   for (signalfd_siginfo info{}; read(signals_, &info, sizeof info) > 0;) continue;

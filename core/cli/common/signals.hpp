@@ -1,5 +1,5 @@
-// Handles the signals that the program receives. docs/guide/operations.md has the table for operators, and
-// tests/integration/test_process.py tests it.
+// Handles the signals that the program receives. docs/guide/operations.md lists the effect of each signal, and
+// tests/integration/test_process.py tests these effects.
 #pragma once
 
 #include <csignal>
@@ -14,8 +14,8 @@ namespace outbox::cli {
 // SIGPIPE and SIGXFSZ are among the ignored signals: a write that fails is reported as an error, and a log that nobody
 // reads is no reason to end.
 //
-// Blocks the signals that ask for a stop, so that one that arrives while a command starts is not lost and does not end
-// the command half-way: the signal stays pending until StopSignals or AllowStopSignals() accepts it. Returns the
+// Blocks the signals that ask for a stop, so that a signal that arrives while a command starts is not lost and does not
+// end the command half-way: the signal stays pending until StopSignals or AllowStopSignals() accepts it. Returns the
 // previous signal mask.
 //
 // REQUIRES: called before anything else in main.
@@ -43,7 +43,7 @@ class StopSignals {
 
  private:
   void Watch();
-  // Waits for the next signal that asks for a stop and returns it, or 0 once the destructor runs.
+  // Waits for the next signal that asks for a stop and returns its number, or 0 once the destructor runs.
   int Next();
 
   const std::function<void(int)> stop_, ignored_;

@@ -25,7 +25,7 @@ class StopRequest {
 
   // Sets the request without a signal. REQUIRES: `reason`, which takes the place of the signal's number, is not 0.
   void Set(int reason);
-  // Waits for the request at most `time`. Returns true if it is set.
+  // Waits for the request, for at most `time`. Returns true if the request is set.
   [[nodiscard]] bool WaitFor(std::chrono::milliseconds time);
   // Waits for the request. Returns the number of the signal, or the reason that Set() was given.
   [[nodiscard]] int Wait();
@@ -34,7 +34,7 @@ class StopRequest {
   std::mutex mutex_;
   std::condition_variable changed_;
   int reason_ = 0;
-  StopSignals signals_;  // The last member, because its thread uses the others.
+  StopSignals signals_;  // The last member, because its thread uses the other members.
 };
 
 }  // namespace outbox::cli

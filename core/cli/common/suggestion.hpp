@@ -12,7 +12,7 @@ namespace outbox::cli {
 struct Suggestion {
   std::string whose = {};    // A description of the table, such as "the table of Debezium's EventRouter".
   std::string like = {};     // The profile that fits; "" = none.
-  std::string why_not = {};  // The reason why the relay cannot deliver it; "" = it can.
+  std::string why_not = {};  // The reason why the relay cannot deliver the events of the table; "" = it can.
   bool is_own = false;       // True for an outbox of the relay's own, from which nothing has to be captured.
 };
 

@@ -38,8 +38,7 @@ class DemoApplication {
   // Writes until the wanted number of events is committed, or `pause` returns false.
   [[nodiscard]] Status Run();
 
-  // Each of these returns a number of events so far: those that were committed, and those that were rolled back.
-  // Thread: any.
+  // Return the number of events so far that were committed, or that were rolled back. Thread: any.
   [[nodiscard]] std::uint64_t committed() const { return committed_.load(); }
   [[nodiscard]] std::uint64_t rolled_back() const { return rolled_back_.load(); }
   // Returns all events in the order of writing. REQUIRES: Run has returned.

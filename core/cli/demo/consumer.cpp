@@ -130,7 +130,7 @@ DemoVerdict DemoConsumer::Judge(const std::vector<DemoEvent>& journal) const {
 
   std::vector<bool> seen(journal.size());
   // Highest index in the journal among the events found so far, for each topic and key. A key's records are all in one
-  // partition and are examined in its order, so a new event with a lower index is out of order.
+  // partition and are examined in the order of that partition, so a new event with a lower index is out of order.
   std::map<std::pair<std::string_view, std::string_view>, std::size_t> newest;
   std::set<std::string_view> keys;
   std::set<std::string_view> out_of_order;

@@ -1,4 +1,5 @@
-// The consumer of the demo: reads the topics from their beginning and compares the records with what was written.
+// The consumer of the demo: reads the topics from their beginning and compares the records with the events that were
+// written.
 #pragma once
 
 #include <atomic>
@@ -31,14 +32,14 @@ struct DemoVerdict {
   std::uint64_t twice = 0;      // Records of events that already had one.
   std::uint64_t ghosts = 0;     // Records of events that were rolled back.
   std::uint64_t strangers = 0;  // Records of events that the application never wrote.
-  std::uint64_t altered = 0;    // Records with another topic, key, payload or headers than was written.
+  std::uint64_t altered = 0;    // Records that differ from their event in topic, key, payload or headers.
   std::uint64_t keys = 0;
   std::uint64_t keys_out_of_order = 0;
 
   [[nodiscard]] bool Holds() const { return lost + ghosts + strangers + altered + keys_out_of_order == 0; }
 };
 
-// Reads all partitions on a thread of its own, without a group. The demo owns it.
+// Reads all partitions on a thread of its own, without joining a consumer group. The demo owns the consumer.
 class DemoConsumer {
  public:
   struct Topic {
@@ -57,7 +58,7 @@ class DemoConsumer {
 
   // Compares the records with the events in `journal`. REQUIRES: Finish has returned.
   [[nodiscard]] DemoVerdict Judge(const std::vector<DemoEvent>& journal) const;
-  // Returns the records of the order that has the most of them, by topic. REQUIRES: Finish has returned.
+  // Returns the records of the order with the most records, sorted by topic. REQUIRES: Finish has returned.
   [[nodiscard]] std::vector<DemoRecord> OneOrder() const;
 
  private:
@@ -67,7 +68,7 @@ class DemoConsumer {
 
   const std::vector<Topic> topics_;
   kafka::HandlePtr consumer_;
-  std::vector<DemoRecord> records_;  // Until the thread has ended, only the thread uses them.
+  std::vector<DemoRecord> records_;  // Until thread_ has ended, only thread_ uses the records.
   std::atomic<std::uint64_t> read_{0};
   std::atomic<bool> stop_{false};
   std::thread thread_;

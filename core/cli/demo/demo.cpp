@@ -166,7 +166,7 @@ class Stage {
       if (done) return {};
       const std::uint64_t now = consumer_->read() + committed;
       if (std::exchange(before, now) != now) moved = Clock::now();
-      // The verdict shows what is missing.
+      // A lack of progress is not an error of Watch(): the verdict shows which events are missing.
       if (Clock::now() - moved > kPatience) return {};
     }
   }
@@ -228,12 +228,13 @@ int BrokerOnly() {
   const auto broker = StartBroker();
   if (!broker.ok()) return Report(broker.status());
   DemoScreen().ShowBroker((*broker)->bootstrap());
-  if (!std::cout) return kOk;  // The address could not be printed, so the broker is useless. Output::Finish reports it.
+  // The address could not be printed, so nobody can use the broker. Output::Finish() reports the failed write.
+  if (!std::cout) return kOk;
   (void)interrupt.Wait();
   return kOk;
 }
 
-// Runs the demo. Returns kFailure if an event was lost, made up or delivered out of order.
+// Runs the demo. Returns kFailure if an event was lost, invented or delivered out of order.
 int Demo(const DemoOptions& options) {
   if (options.broker_only) return BrokerOnly();
   Stage stage(options);
@@ -248,7 +249,7 @@ void Declare(Command& command, DemoOptions& options) {
       .Excludes(events);
   command.Footer(
       "Needs neither a database nor Kafka. Its files are in a temporary folder and are removed at the end. Exit code\n"
-      "1 = an event was lost, made up or delivered out of order.\n"
+      "1 = an event was lost, invented or delivered out of order.\n"
       "\n"
       "Examples:\n"
       "  outbox-relay demo\n"

@@ -123,7 +123,7 @@ void DemoScreen::ShowVerdict(const DemoVerdict& v, const DemoProgress& p, std::u
   const bool holds = v.Holds() && left_in_table == 0;
   std::cout << fmt::format(
       "\n  {} {}.{:03} s.\n\n",
-      holds ? "Nothing lost, nothing made up, nothing out of order, in" : "The guarantees do not hold; the run took",
+      holds ? "Nothing lost, nothing invented, nothing out of order, in" : "The guarantees do not hold; the run took",
       took.count() / 1000, took.count() % 1000);
   if (holds) {
     std::cout << Dim("  Next: your own PostgreSQL and Kafka, in eight commands (README.md). No Kafka at hand?\n"
@@ -140,7 +140,7 @@ void DemoScreen::ShowBroker(const std::string& bootstrap) {
       "\n"
       "It is a test broker and stores nothing on disk: it keeps up to 5 MB per partition in memory until it ends.\n"
       "Only programs on this machine can reach it. It has the topics orders and payments; others are created, with\n"
-      "4 partitions, when a producer names them.\n"
+      "4 partitions, when a producer first uses them.\n"
       "\n"
       "  for the relay      \"publisher\": {{ \"kafka\": {{ \"bootstrap.servers\": \"{}\" }} }}\n"
       "  read a topic       kcat -C -b {} -t orders -f 'key=%k headers=%h payload=%s\\n'\n"

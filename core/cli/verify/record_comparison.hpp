@@ -17,8 +17,8 @@ struct Difference {
   std::optional<std::string> expected, stored;  // The two values of this part; nothing = it is absent.
 };
 
-// Returns the first difference between the record that the relay makes and the one that a connector has stored, or
-// nothing if they are the same. It does not compare the offset and the context headers of the stored record, nor the
+// Returns the first difference between the record that the relay makes and the record that a connector has stored, or
+// nothing if the two are the same. Does not compare the offset and the context headers of the stored record, nor the
 // partition and the timestamp if they are unknown in `expected`.
 [[nodiscard]] std::optional<Difference> FindDifference(const StoredRecord& expected, const StoredRecord& stored);
 

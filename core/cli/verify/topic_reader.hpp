@@ -35,8 +35,8 @@ class TopicReader {
 
   // Reads `topics`, given with their numbers of partitions, from the first record that is not older than `since_ms`, in
   // milliseconds since 1970. Skips records of transactions that are not committed. Calls `found` for each record, in
-  // the order of each partition, until it returns false. Errors: OUTBOX_UNAVAILABLE if a topic cannot be read, or no
-  // record arrives for `patience`.
+  // the order of each partition, until `found` returns false. Errors: OUTBOX_UNAVAILABLE if a topic cannot be read, or
+  // no record arrives for `patience`.
   [[nodiscard]] Status Read(const std::map<std::string, int>& topics, std::int64_t since_ms,
                             std::chrono::milliseconds patience, const std::function<bool(StoredRecord)>& found);
 

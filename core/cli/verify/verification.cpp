@@ -23,7 +23,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Approximate limit for the bytes of the records that are in memory at once: rows are compared in passes.
+// Approximate limit, in bytes, for the records that are in memory at once. Because of this limit, rows are compared in
+// passes.
 constexpr std::size_t kPassBytes = std::size_t{128} << 20;
 constexpr std::uint32_t kPage = 1000;
 constexpr auto kPatience = 30s;
@@ -35,7 +36,7 @@ struct Expected {
   StoredRecord record;
   storage::OwnedRowId row_id;  // The row id of the captured row.
   std::string event_id;        // The event id of the captured row; "" if the relay has delivered it.
-  std::uint32_t found = 0;     // The number of stored records that are the same.
+  std::uint32_t found = 0;     // The number of stored records that are equal to `record`.
   bool differs = false;
 };
 
@@ -130,8 +131,8 @@ class Verification {
     if (!stats.ok()) return stats.status();
     if (stats->live_relays == 0) return {};
     return {OUTBOX_BAD_CONFIG,
-            "a relay runs on this outbox: stop it first (or wait until its lease has ended), so that it does "
-            "not send what the connector has sent"};
+            "a relay is running on this outbox; stop it first (or wait until its lease has expired), so that it "
+            "does not send what the connector has sent"};
   }
 
   // Compares the captured rows in passes. Each pass reads rows up to kPassBytes and then reads the topics once.
@@ -155,7 +156,7 @@ class Verification {
     return {};
   }
 
-  // Reads the next page of captured rows. Returns false if there is none.
+  // Reads the next page of captured rows. Returns false if there are no more rows.
   Result<bool> Page(std::optional<storage::OwnedRowId>& after, std::size_t& bytes) {
     Query query{.from = OUTBOX_FROM_OUTBOX, .max = kPage};
     if (after) query.after = after->View();
@@ -222,8 +223,8 @@ class Verification {
     const auto [first, last] = expected_.equal_range(id);
     for (auto one = first; one != last; ++one) {
       Expected& expected = one->second;
-      // A record of another table with the same id would be in another topic of the connector, which is not read here,
-      // so a different topic is reported as a difference.
+      // The connector writes the records of another table to other topics, which are not read here. So a record with
+      // this id whose topic is not the expected one is reported as a difference.
       const auto difference = FindDifference(expected.record, stored);
       if (!difference) {
         ++expected.found;
@@ -250,7 +251,7 @@ class Verification {
     return {};
   }
 
-  // Compares the records that the relay has delivered to topics of its own.
+  // Compares the records that the relay has delivered to topics of its own with the connector's records.
   Status DeliveredRecords() {
     const auto since = config::ParseDuration(request_.since);
     const std::int64_t now_ms =
@@ -266,8 +267,8 @@ class Verification {
     const auto take = [&](StoredRecord stored) {
       oldest_ms_ = std::min(oldest_ms_, stored.timestamp_ms);
       ++totals_.rows;
-      // The timestamp is not compared here. Either it is the time at which the relay sent the record, or a column
-      // provides it, and then it was compared with the captured rows.
+      // The timestamp is not compared here: it is either the time at which the relay sent the record, or the value of a
+      // column, which was already compared for the captured rows.
       stored.timestamp_ms = 0;
       stored.offset = -1;
       Add({std::move(stored), {}, ""}, bytes);

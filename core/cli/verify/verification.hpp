@@ -10,15 +10,16 @@ namespace outbox::cli {
 
 struct VerifyRequest {
   std::string config;
-  // The prefix that distinguishes the relay's topics from the connector's in a rehearsal, in which both deliver. If it
-  // is set, the records that the relay has delivered are compared as well as those of captured rows.
+  // The prefix that distinguishes the relay's topics from the connector's topics in a rehearsal, in which the relay and
+  // the connector both deliver. If the prefix is not empty, the records that the relay has delivered are compared too,
+  // not only the records of captured rows.
   std::string prefix;
   std::string since = "24h";      // With `prefix`: the duration for which the relay's topics are read, back from now.
   bool remove_delivered = false;  // True to remove captured rows whose records the connector has stored identically.
 };
 
-// Compares and prints the result. Returns kOk if something was compared and all of it is the same, kFailure if
-// something differs or nothing was compared, and the code of Report() after an error.
+// Compares records and prints the result. Returns kOk if at least one record was compared and all compared records are
+// the same, kFailure if a record differs or no record was compared, and the code of Report() after an error.
 int Verify(const VerifyRequest& request);
 
 }  // namespace outbox::cli

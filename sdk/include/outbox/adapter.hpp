@@ -32,10 +32,10 @@ namespace outbox {
 
 // The circumstances of the call that is running.
 struct Call {
-  // The shard that the call is about.
+  // The shard that the call concerns.
   std::uint32_t shard = 0;
-  // The token of the shard's lease (outbox.leases/1). If rows are marked instead, it is 0 in ReserveNewEvents, and the
-  // token of the batch in ConfirmFailed and Release. It is always 0 in ConfirmEvent.
+  // The token of the shard's lease (outbox.leases/1). If the adapter marks rows instead of leasing shards, it is 0 in
+  // ReserveNewEvents, and the token of the batch in ConfirmFailed and Release. It is always 0 in ConfirmEvent.
   std::uint64_t token = 0;
   // Upper limit for the duration of the whole call.
   Millis timeout{0};
@@ -61,16 +61,16 @@ class StorageAdapter {
   //
   // Errors: throws Error(OUTBOX_REFUSED, ...) if the database refuses to remove one of the rows.
   virtual void ConfirmEvent(ConfirmedRows rows, KeptRows& kept) = 0;
-  // Records failures, each of which counts as one attempt: all of them or none. Depending on its disposition, a row is
-  // due again after retry_after, blocks its key, or moves to the dead letters; or it was delivered and cannot be
-  // removed, in which case it is never reserved again and its key goes on.
+  // Records all of the failures or none. Each failure counts as one attempt. Depending on its disposition, a row is due
+  // again after retry_after, blocks its key, or moves to the dead letters; or it was delivered and cannot be removed,
+  // in which case it is never reserved again and its key goes on.
   //
   // Errors: throws Error(OUTBOX_LEASE_LOST, ...) and changes nothing if call().token is stale.
   virtual void ConfirmFailed(Failures failures) = 0;
   // Releases rows that were not sent: any relay may reserve them at once, and no attempt is counted. Only adapters that
   // mark rows implement it. A row that does not exist is skipped.
   //
-  // Errors: as ConfirmFailed, if call().token is stale.
+  // Errors: throws Error(OUTBOX_LEASE_LOST, ...) and changes nothing if call().token is stale.
   virtual void Release(RowIds) {}
   // Makes the call that is running return soon, with OUTBOX_CANCELLED. Thread: any, also while another function runs.
   virtual void Cancel() noexcept {}
@@ -85,13 +85,14 @@ class StorageAdapter {
 };
 
 // The interfaces below are optional. An adapter derives from those that it implements, in addition to StorageAdapter.
-// Each is an extension of the ABI: the header of the same name in outbox/ext/ describes its functions in detail.
+// Each interface corresponds to an extension of the ABI: the header of the same name in outbox/ext/ describes its
+// functions in detail.
 
 // The result of a heartbeat.
 struct Lease {
   // Number of shards of the outbox, and number of live relays.
   std::uint32_t shards_total = 1, live_relays = 1;
-  // For how long the leases of the owned shards last, by the database's clock, from the start of the call.
+  // Time for which the leases of the owned shards last, by the database's clock, counted from the start of the call.
   Millis left{0};
   // The shards that the relay owns now; empty for a standby.
   std::vector<outbox_owned_shard> owned;
@@ -102,10 +103,10 @@ struct Lease {
 class Leases {
  public:
   virtual ~Leases() = default;
-  // Registers the relay, renews its leases for `lease`, takes free shards up to the relay's share, and returns what it
-  // owns. Errors: OUTBOX_UNSUPPORTED if this store leases no shards.
+  // Registers the relay, renews its leases for `lease`, takes free shards up to the relay's share, and returns the
+  // shards that it owns. Errors: OUTBOX_UNSUPPORTED if this store leases no shards.
   virtual Lease Heartbeat(std::string_view relay_id, Millis lease) = 0;
-  // Releases the shards whose tokens are still valid; others are skipped. `deregister` is true if the relay stops.
+  // Releases the shards whose tokens are still valid, and skips the others. `deregister` is true if the relay stops.
   virtual void ReleaseShards(std::string_view relay_id, std::span<const outbox_owned_shard> shards,
                              bool deregister) = 0;
 };
@@ -118,8 +119,9 @@ class Poison {
   virtual ~Poison() = default;
   // Returns true if an owner of the shard let its lease expire and no owner since then has removed the mark.
   virtual bool WasLost() = 0;
-  // Records durably that the relay is about to send this row alone. Returns how many owners in a row, this one
-  // included, have marked it. Without a row it removes the mark, and the shard does not count as lost any more.
+  // Records durably that the relay is about to send the event of this row and no other event. Returns how many
+  // consecutive owners of the shard, including the present one, have marked the row. If `row` is absent, removes the
+  // mark; the shard then no longer counts as lost.
   virtual std::uint32_t Mark(std::optional<RowId> row) = 0;
 };
 
@@ -137,7 +139,7 @@ class Emit {
   virtual ~Emit() = default;
   // Begins a transaction.
   virtual void BeginEmit() = 0;
-  // Inserts the events in this order, within the transaction. An empty event_id gets the default of its column.
+  // Inserts the events in the given order, within the transaction. An empty event_id gets the default of its column.
   // Errors: OUTBOX_BAD_DATA if an event cannot be stored.
   virtual void Insert(Events events) = 0;
   // Commits the transaction, or rolls it back.
@@ -160,8 +162,8 @@ class Columns {
   virtual ~Columns() = default;
   // Returns the columns in the order of Event::columns; none = rows carry no columns.
   virtual std::vector<Column> DescribeColumns() = 0;
-  // Checks that the object which inserts the rows, such as a trigger, is still in place.
-  // Errors: OUTBOX_BAD_CONFIG if it is not; the text says how to correct it.
+  // Checks that the object which inserts the rows, such as a trigger, is still in place. Errors: OUTBOX_BAD_CONFIG if
+  // the object is missing or different; the text says how to correct that.
   virtual void VerifySource() {}
   // Returns the columns of any table, which is "name" or "schema.name"; none = the table does not exist.
   virtual std::vector<Column> ColumnsOf(std::string_view /*table*/) {
@@ -169,7 +171,7 @@ class Columns {
   }
 };
 
-// The required schema.
+// The schema that ApplySchema must establish.
 struct SchemaOptions {
   // Number of shards; 0 = keep the present number, which is 1 for a new outbox.
   std::uint32_t shards = 0;
@@ -177,19 +179,21 @@ struct SchemaOptions {
   std::string payload;
   // True if the database objects that WakeUp::Wait() needs must exist; false if they must not exist.
   bool wake_up = false;
-  // True if payloads of stored events may be converted. If it is false and a change requires that, ApplySchema throws
-  // OUTBOX_BAD_CONFIG.
+  // True if payloads of stored events may be converted. If it is false, ApplySchema throws OUTBOX_BAD_CONFIG when a
+  // change requires a conversion.
   bool rewrite_events = false;
-  // True to remove only the object that copies the rows of the application's table, such as a trigger.
+  // True if ApplySchema must do nothing but remove the object that copies the rows of the application's table, such as
+  // a trigger.
   bool remove_capture = false;
 };
 // One result of CheckSchema.
 struct Finding {
   // True = an error. False = a warning, unless `note` is true.
   bool error = true;
-  // The problem, and the SQL or the sentence that fixes it; the latter may be empty.
+  // The problem, and its fix as SQL or as a sentence. `fix` may be empty.
   std::string what, fix;
-  // True = neither an error nor a warning: the finding reports a fact, or what this user lacks the privilege to read.
+  // True = neither an error nor a warning: the finding reports a fact, or names data that this user lacks the privilege
+  // to read.
   bool note = false;
 };
 // outbox.schema/1: creates, upgrades and checks the tables.
@@ -241,7 +245,7 @@ struct Statistics {
 class Stats {
  public:
   virtual ~Stats() = default;
-  // Returns the numbers, and the owner of each leased shard.
+  // Returns the counts, and the owner of each leased shard.
   virtual Statistics ReadStats() = 0;
 };
 
@@ -283,7 +287,7 @@ class Admin {
   // Receives a record. Returns false if no more records are wanted.
   using Found = std::function<bool(const Record&)>;
   virtual ~Admin() = default;
-  // Calls found() for each event that the query selects, in ascending order of row ids, until it returns false. An
+  // Calls found() for each event that the query selects, in ascending order of row ids, until found() returns false. An
   // adapter need not count the events or compare their keys: found() returns false at query.max, and skips events with
   // another key.
   virtual void List(const Query& query, const Found& found) = 0;

@@ -44,7 +44,7 @@ inline void AppendBase64(std::string_view bytes, std::string& to) {
   to += '=';
 }
 
-// Returns the decoded bytes; nothing if an encoder would not have written this text, because it has white space, lacks
+// Returns the decoded bytes; nothing if `text` is not the output of an encoder, because it has white space, lacks
 // padding, or has bits in its last digit that belong to no byte.
 [[nodiscard]] inline std::optional<std::string> DecodeBase64(std::string_view text) {
   if (text.size() % 4 != 0) return std::nullopt;

@@ -22,14 +22,14 @@ struct ReserveRequest {
   [[nodiscard]] Millis reserve_duration() const { return Millis(raw.reserve_ms); }
   // Returns the id of the relay that makes the request.
   [[nodiscard]] std::string_view relay_id() const { return View(raw.relay_id); }
-  // Returns true if the read must begin at the oldest row. If false, it suffices to return rows above the last read,
-  // and late rows below it. It is true also if the relay requests a step of a rescan, so that an adapter which does not
-  // implement rescans reads from the oldest row.
+  // Returns true if the read must begin at the oldest row. If it returns false, it suffices to return the rows above
+  // those already read, and the late rows below them. The function returns true also for a step of a rescan, so an
+  // adapter that does not implement rescans reads from the oldest row.
   [[nodiscard]] bool from_oldest() const { return raw.mode != OUTBOX_READ_ON; }
   // Returns true if the relay requests one bounded step of a rescan. The adapter reports with BatchBuilder::Rescan how
   // far the step has come.
   [[nodiscard]] bool rescan() const { return raw.mode == OUTBOX_RESCAN; }
-  // Returns true if the relay would drop retries now, so that it is useless to return them.
+  // Returns true if the relay drops retries at present, so the adapter need not return any.
   [[nodiscard]] bool skips_retries() const { return raw.skip_retries != 0; }
   // Returns true if the row is outstanding at the relay. BatchBuilder::Add calls this function by itself; an adapter
   // calls it only to avoid an expensive read of the row.
@@ -42,7 +42,7 @@ struct ReserveRequest {
 // Builds a batch. outbox/detail/trampolines.hpp creates it before it calls ReserveNewEvents, and finishes it
 // afterwards.
 //
-// Thread: the one that calls ReserveNewEvents.
+// Thread: the thread that calls ReserveNewEvents.
 class BatchBuilder {
  public:
   // REQUIRES: `request` lives as long as this object.
@@ -81,8 +81,8 @@ class BatchBuilder {
     return true;
   }
 
-  // Removes all but the first `count` events, for an adapter that learns from later reads that the others must not be
-  // returned yet. The batch keeps their memory.
+  // Removes all events except the first `count`: an adapter may learn from a later query that the removed events must
+  // not be returned yet. The memory of the removed events is freed together with the batch.
   void Truncate(std::size_t count) {
     for (; arena_->events.size() > count; arena_->events.pop_back()) {
       const outbox_event& e = arena_->events.back();
@@ -96,16 +96,17 @@ class BatchBuilder {
   // Returns the number of bytes in the batch that count towards ReserveRequest::max_bytes.
   [[nodiscard]] std::size_t bytes() const { return billed_; }
 
-  // Reports that there is more to read at once, for a reason that Add does not know, such as a LIMIT in the query.
+  // Reports that the next read can begin at once, although Add has not reported a full batch; for example, if a LIMIT
+  // has ended the query.
   void More() { more_ = true; }
 
   // Reports how far a step of a rescan has come: OUTBOX_RESCAN_DONE, which is also assumed without this call,
   // OUTBOX_RESCAN_GOES_ON or OUTBOX_RESCAN_ENDED.
   void Rescan(std::uint32_t reached) { rescan_ = reached; }
 
-  // Reports the token of the marks, and for how long they last, counted from the start of the call. Only adapters that
-  // mark rows, without outbox.leases/1, call it. If it is not called, the events count as reserved for the requested
-  // duration, and their reservation is not fenced.
+  // Reports the token of the marks on the rows, and for how long the marks last, counted from the start of the call.
+  // Only adapters that mark rows, without outbox.leases/1, call the function. If it is not called, the events count as
+  // reserved for the requested duration, and their reservation is not fenced.
   //
   // REQUIRES: `left` is above zero, and the marks last at least that long. It may be shorter than the requested
   // duration, and up to a second longer if the store counts whole seconds.
@@ -149,15 +150,15 @@ class BatchBuilder {
 
   static std::size_t Size(const Bytes& b) { return b ? b->size() : 0; }
 
-  // Takes an array of `count` elements from the same blocks, at an address that is aligned for it.
+  // Returns an array of `count` elements from the blocks of the arena, at an aligned address.
   outbox_bytes* TakeColumns(std::size_t count) {
     void* at = Take(count * sizeof(outbox_bytes) + alignof(outbox_bytes));
     std::size_t room = count * sizeof(outbox_bytes) + alignof(outbox_bytes);
     return static_cast<outbox_bytes*>(std::align(alignof(outbox_bytes), count * sizeof(outbox_bytes), at, room));
   }
 
-  // Takes `size` bytes from the current block. The block has at least one byte more, so that an empty value at the end
-  // still has a valid address of its own.
+  // Returns the address of `size` bytes from the current block. The block has at least one byte more, so that an empty
+  // value at its end also has a valid address.
   char* Take(std::size_t size) {
     if (size + 1 > left_) {
       left_ = std::max(size + 1, kBlock);

@@ -1,5 +1,5 @@
 // A group consumer for the events that the relay sends. It calls a handler for each event type, keeps the order of each
-// partition, and commits an offset only after everything before it was handled.
+// partition, and commits an offset only after all records before it were handled.
 //
 //   consumer::Consumer billing(settings);
 //   billing.On("OrderPlaced", [&](const consumer::Record& record) { ...; return consumer::Outcome::Ok(); });
@@ -7,7 +7,7 @@
 //   billing.Wait();
 //
 // A record is passed to its handler at least once: a second time after a crash, or if the relay has sent it twice. With
-// outbox/inbox/ its effect in a database still happens once.
+// outbox/inbox/ the event still has its effect in a database only once.
 //
 // Link with outbox-consumer (pkg-config).
 #pragma once
@@ -34,13 +34,14 @@ using Handler = std::function<Outcome(const Record&)>;
 // Handler.
 using BatchHandler = std::function<Outcome(std::span<const Record>)>;
 
-// Consumes topics as a member of a consumer group. The application owns it. It uses a thread of its own, one for each
-// assigned partition, and those of librdkafka.
+// Consumes topics as a member of a consumer group. The application owns it. It uses one thread for itself, one thread
+// for each assigned partition, and the threads of librdkafka.
 //
 // Thread: any.
 class Consumer {
  public:
-  // Does not connect yet. Errors: throws std::invalid_argument if a setting is missing or invalid.
+  // Checks the settings, and does not connect yet. Errors: throws std::invalid_argument if a setting is missing or
+  // invalid.
   explicit Consumer(Settings settings);
   // Stops the consumer as Stop() does.
   ~Consumer();
@@ -54,19 +55,20 @@ class Consumer {
   // On().
   void OnBatch(std::vector<std::string> event_types, BatchHandler handler);
 
-  // Starts to join the group, and returns without waiting for that; Kafka need not be available yet. After Stop() the
-  // consumer can be started again, and continues at the committed offsets.
+  // Starts the consumer, and returns without waiting until it has joined the group; Kafka need not be available yet.
+  // After Stop() the consumer can be started again, and continues at the committed offsets.
   //
   // Errors: throws std::logic_error if the consumer is running, std::invalid_argument if librdkafka refuses a property.
   void Start();
 
-  // Stops the consumer: calls no further handler, waits for running handlers, commits the offsets of what was handled,
-  // and leaves the group. A second call does nothing.
+  // Stops the consumer: calls no further handler, waits for running handlers, commits the offsets of the records that
+  // were handled, and leaves the group. A second call does nothing.
   //
-  // Errors: throws std::logic_error inside a handler, `setup` or `cleanup`, where it would wait for itself.
+  // Errors: throws std::logic_error if it is called inside a handler, `setup` or `cleanup`, because it waits until
+  // these functions have returned.
   void Stop();
-  // Makes the consumer stop, and returns without waiting for that. It may be called inside a handler, or by a thread
-  // that waits for signals.
+  // Asks the consumer to stop, and returns without waiting until it has stopped. The function may be called inside a
+  // handler, or by a thread that waits for signals.
   void RequestStop();
 
   // Waits until the consumer has stopped, for whatever reason. Returns true if it was asked to stop, and false if it
@@ -74,7 +76,7 @@ class Consumer {
   bool Wait();
   // Returns true from Start() until the consumer has stopped.
   [[nodiscard]] bool running() const;
-  // Returns why the last run stopped by itself; nothing if it did not.
+  // Returns why the last run stopped by itself; nothing if it did not stop by itself.
   [[nodiscard]] std::optional<std::string> failure() const;
   // Returns the counters, which include all runs.
   [[nodiscard]] Counters counters() const;

@@ -31,8 +31,8 @@ inline std::string_view View(outbox_bytes b) {
 }
 // Returns the bytes, or nothing if they are absent.
 inline Bytes Maybe(outbox_bytes b) { return b.data != nullptr ? Bytes(View(b)) : std::nullopt; }
-// Returns the C form of bytes. An empty view may have a null pointer, which would mean absent on the other side of the
-// boundary, so it is replaced. Only absent Bytes become absent.
+// Returns the C form of bytes. A null pointer in an empty view is replaced, because in the C form it means that the
+// bytes are absent. Only absent Bytes become absent.
 inline outbox_bytes Raw(std::string_view v) { return {v.data() != nullptr ? v.data() : "", v.size()}; }
 inline outbox_bytes Raw(const char* v) { return Raw(std::string_view(v)); }
 inline outbox_bytes Raw(const std::string& v) { return {v.data(), v.size()}; }
@@ -51,9 +51,9 @@ class RowId {
   constexpr RowId(const char* bytes) : bytes_(bytes) {}
 
   [[nodiscard]] constexpr bool IsNumber() const { return bytes_.data() == nullptr; }
-  // Returns 0 if the id consists of bytes.
+  // Returns the number; 0 if the id consists of bytes.
   [[nodiscard]] constexpr std::int64_t number() const { return number_; }
-  // Returns an empty view if the id is a number.
+  // Returns the bytes; an empty view if the id is a number.
   [[nodiscard]] constexpr std::string_view bytes() const { return bytes_; }
   // Returns the id as logs, JSON and commands show it.
   [[nodiscard]] std::string ToText() const { return IsNumber() ? std::to_string(number_) : std::string(bytes_); }
@@ -212,7 +212,7 @@ class Range {
   std::size_t count_, stride_;
 };
 
-// The arrays that an adapter receives.
+// The arrays that the functions of an adapter receive.
 using RowIds = Range<outbox_row_id, RowId, ToRowId>;
 using ConfirmedRows = Range<outbox_row, ConfirmedRow, ToConfirmedRow>;
 using Failures = Range<outbox_failure, Failure, ToFailure>;

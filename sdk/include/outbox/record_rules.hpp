@@ -20,7 +20,7 @@ namespace outbox {
 inline constexpr std::string_view kEventIdHeader = "event_id";
 inline constexpr std::string_view kEventTypeHeader = "event_type";
 
-// Largest number of headers of one event, without the two above.
+// Largest number of headers of one event, without event_id and event_type.
 inline constexpr std::size_t kMaxHeaders = 256;
 // Largest size of a header's name, in bytes.
 inline constexpr std::size_t kMaxHeaderName = 255;

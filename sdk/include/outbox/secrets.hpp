@@ -31,8 +31,8 @@ class Secrets {
     return filled;
   }
 
-  // Returns `text`, which has a syntax, with each mark replaced by its quoted secret: `quote` receives each secret and
-  // returns it quoted, so that the syntax reads it as this secret.
+  // Returns `text`, which has a syntax of its own (such as a connection string), with each mark replaced by its secret.
+  // `quote` receives each secret and returns it quoted, so that the secret is not interpreted as syntax.
   template <class Quote>
   [[nodiscard]] std::string Fill(std::string_view text, Quote quote) const {
     std::string filled;
@@ -48,7 +48,8 @@ class Secrets {
     return filled;
   }
 
-  // Keeps `secret` out of the relay's log and of everything that it shows. An empty secret is ignored. Thread: any.
+  // Keeps `secret` out of the relay's log and out of all messages that the relay shows. An empty secret is ignored.
+  // Thread: any.
   void Hide(std::string_view secret) const {
     if (host_ != nullptr && OUTBOX_HAS(outbox_host, host_, hide) && host_->hide != nullptr && !secret.empty())
       host_->hide(host_->ctx, Raw(secret));

@@ -16,17 +16,18 @@ namespace outbox {
 // broker's time. So even very many events that fail repeatedly slow new rows down by no more than a tenth. If a batch
 // has room for only one event, new rows and retries take turns.
 //
-// Thread: that of the session.
+// Thread: the thread of the session.
 class Shares {
  public:
   using Clock = std::chrono::steady_clock;
-  // Longest duration of a pass over the due retries. Each read examines the due retries that follow those which the
-  // previous read has examined, so that outstanding ones are not examined repeatedly. Without a limit, retries that the
-  // pass has skipped would wait for all that become due meanwhile, and if these fail again, they would wait forever.
+  // Longest duration of a pass over the due retries. Each read begins behind the retries that the previous read has
+  // examined, so that outstanding retries are not examined in every read. Without this limit, a retry that the pass has
+  // skipped waits for all retries that become due meanwhile; if those keep failing, it waits forever.
   static constexpr std::chrono::seconds kMaxPass{1};
 
   // Returns how many events of the batch may be retries if there are new rows too. The result is 0 if the request skips
-  // retries. REQUIRES: it is called once per read, because the turn changes with each batch of one event.
+  // retries. REQUIRES: it is called once per read, because with batches of one event, each call alternates between
+  // retries and new rows.
   [[nodiscard]] std::size_t ForRetries(const ReserveRequest& request) {
     if (request.skips_retries()) return 0;
     const std::size_t limit = request.limit();

@@ -1,4 +1,5 @@
-// The base itself, which breaks no promise. It shows that the cases fail on the other plugins because of what those change.
+// The base of the nonconforming plugins, unchanged, which breaks no promise. All cases pass on the base, so a case that
+// fails on a nonconforming plugin fails because of that plugin's change to the base.
 #include "good.hpp"
 
 REGISTER_SINNER(TableOf<Good>("conforms"))

@@ -1,5 +1,5 @@
-// The memory adapter as a base class: its source without its registration. Each nonconforming plugin derives from it
-// and breaks one promise, which the file name of the plugin names.
+// The base of the nonconforming plugins: the memory adapter without its registration as a plugin. Each nonconforming
+// plugin derives from Good and breaks one promise, which the file name of the plugin describes.
 #pragma once
 
 #include "outbox/adapter.hpp"
@@ -25,8 +25,8 @@ outbox_plugin TableOf(const char* name) {
                                                      OUTBOX_CAN_DEAD_LETTER | OUTBOX_ROW_IDS_ARE_NUMBERS);
 }
 
-// Calls the function of a good plugin with a request that `spoil` has changed. This makes violations possible that the
-// C++ interface of the SDK prevents.
+// Calls reserve_new_events of the base with a request that `spoil` has changed. A plugin that does so can break
+// promises that the C++ interface of the SDK enforces.
 template <void (*spoil)(outbox_reserve&)>
 outbox_code SpoiledReserve(outbox_session* s, const outbox_reserve* ask, const outbox_call* call, outbox_batch* batch,
                            outbox_error* error) {

@@ -5,7 +5,7 @@ namespace {
 struct Sinner : Good {
   using Good::Good;
   void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override {
-    // The rows that this relay has marked. During the read, they seem to be marked by another relay.
+    // The rows that the reading relay has marked. During the read, another relay appears to have marked the rows.
     std::vector<memory::RowNumber> own;
     for (auto& [id, mark] : outbox->marks)
       if (mark.relay == request.relay_id()) own.push_back((mark.relay = "another", id));

@@ -10,7 +10,8 @@ struct Sinner : Good {
   }
 };
 
-// Returns a plugin without outbox.testing/1, so that the case has to wait until the marks end.
+// Returns a plugin without the extension outbox.testing/1, which can end marks at once. The case then waits until the
+// marks end by themselves.
 outbox_plugin Table() {
   outbox_plugin table = TableOf<Sinner>("never-fences-marks");
   table.get_extension = [](const char* id) {

@@ -5,7 +5,8 @@ namespace {
 struct Sinner : Good {
   using Good::Good;
   void ReserveNewEvents(const ReserveRequest& request, BatchBuilder& batch) override {
-    // During the read, hides the keys of rows that never failed.
+    // The keys of rows that never failed are hidden during the read, so due retries do not wait for earlier rows of
+    // their keys.
     std::map<memory::RowNumber, std::optional<std::string>> keys;
     for (auto& [id, row] : outbox->rows)
       if (!outbox->failed.contains(id)) keys[id] = std::exchange(row.key, std::nullopt);

@@ -1,5 +1,5 @@
-// Interposes the functions of librdkafka that core/kafka calls, and the calls that receive the signal that stops a
-// relay.
+// Interposes the functions of librdkafka that core/kafka calls, and the system calls by which a relay receives the
+// signal to stop.
 #include <librdkafka/rdkafka.h>
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -134,7 +134,7 @@ void rd_kafka_destroy(rd_kafka_t* handle) {
     Pass("reset.destroyed");
 }
 
-// Remembers the descriptor from which the relay reads signals. The relay has only one.
+// Stores the descriptor from which the relay reads signals. The relay has only one such descriptor.
 int signalfd(int descriptor, const sigset_t* set, int flags) noexcept(noexcept(::signalfd(descriptor, set, flags))) {
   static const auto real = reinterpret_cast<int (*)(int, const sigset_t*, int)>(dlsym(RTLD_NEXT, "signalfd"));
   return signals = real(descriptor, set, flags);

@@ -56,7 +56,7 @@ inline constexpr std::array<std::string_view, 47> kNames = {
     "produce-request.half",    // Half of the request was written to the socket.
     "produce-request.sent",    // The whole request was written to the socket.
     "produce-answer.arrived",  // The answer has arrived and was not read.
-    "report.before",           // The relay has got delivery reports and not processed them.
+    "report.before",           // The relay has received delivery reports and not processed them.
     "report.after",            // The relay has processed the delivery reports.
     "reset.begun",             // The producer that is to be replaced sends nothing more.
     "reset.made",              // The new producer exists, and the old one is not destroyed.
@@ -66,7 +66,7 @@ inline constexpr std::array<std::string_view, 47> kNames = {
     "stop.destroyed",          // The producer is destroyed.
 };
 
-// The index of a point. A misspelt name does not compile.
+// The index of a point in kNames. A misspelt name does not compile.
 struct Point {
   consteval Point(const char* name)  // NOLINT(google-explicit-constructor)
       : index(static_cast<std::size_t>(std::find(kNames.begin(), kNames.end(), std::string_view(name)) -
@@ -77,8 +77,8 @@ struct Point {
   std::size_t index;
 };
 
-// Counts a pass of the point, and kills the process if it is the chosen one. `last` is called immediately before the
-// kill.
+// Counts that the process passes the point. Kills the process if OUTBOX_CRASH_POINT and OUTBOX_CRASH_AT choose this
+// pass, and calls `last` immediately before the kill.
 void Pass(Point point, const std::function<void()>& last = {});
 
 }  // namespace outbox::crash_points

@@ -16,8 +16,8 @@ constexpr const char* kLibpq = "libpq.so.5";
 
 thread_local std::map<std::pair<const PGconn*, std::string>, Statement> prepared;
 
-// Distinguishes kFailure and kDead: one statement records both retries and dead letters, and its first parameter lists
-// them.
+// Returns kDead if the statement is kFailure and its parameters contain a dead letter, and returns `statement` if not.
+// One SQL statement records both retries and dead letters, and its first parameter lists them.
 Statement Exactly(Statement statement, const char* const* values, int count) {
   const bool dead = statement == Statement::kFailure && count > 0 &&
                     std::string_view(values[0]).find("\"dead\":true") != std::string_view::npos;
@@ -43,8 +43,8 @@ int PQsendQueryPrepared(PGconn* connection, const char* name, int count, const c
   return sent;
 }
 
-// The plugin calls PQsendQueryParams only in pipelines, which are sent when they are complete. The first statement
-// stands for the pipeline.
+// The plugin calls PQsendQueryParams only in pipelines, which are sent when they are complete. The first statement of a
+// pipeline stands for the whole pipeline.
 int PQsendQueryParams(PGconn* connection, const char* sql, int count, const Oid* types, const char* const* values,
                       const int* lengths, const int* formats, int result_format) {
   REAL(kLibpq, PQsendQueryParams);

@@ -23,7 +23,7 @@ constexpr std::uint16_t kProduce = 0;
 constexpr std::size_t kRequestHeader = 12, kAnswerHeader = 8;
 
 struct Connection {
-  std::size_t left = 0;  // Bytes of the current request that are not written yet.
+  std::size_t left = 0;  // The number of bytes of the current request that are not written yet.
   // True if the current request is a produce request.
   bool produce = false;
   std::set<std::uint32_t> unanswered;  // Correlation ids of produce requests without an answer.

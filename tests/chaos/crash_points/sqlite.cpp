@@ -1,5 +1,5 @@
-// Interposes the functions of SQLite that the plugin calls. SQLite has no answers to wait for, so `unanswered` means
-// that the statement was executed and not committed.
+// Interposes the functions of SQLite that the plugin calls. SQLite has no answers to wait for, so a point named
+// `unanswered` means that the statement was executed and not committed.
 #include <sqlite3.h>
 
 #include <string_view>

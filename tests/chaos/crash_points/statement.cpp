@@ -8,8 +8,9 @@
 namespace outbox::crash_points {
 namespace {
 
-// A piece of SQL that identifies each statement. The first match counts. An operation of several statements is
-// identified by its most important one. PostgreSQL records retries and dead letters with the same statement.
+// For each statement, a piece of SQL that identifies it. If several pieces match, the first one counts. An operation of
+// several statements is identified by its most important one. PostgreSQL records retries and dead letters with the same
+// statement.
 constexpr std::array<std::pair<std::string_view, Statement>, 16> kMarks = {{
     {"(relay_id, expires) values", Statement::kLeaseTaken},
     {" set expires = ", Statement::kRenew},

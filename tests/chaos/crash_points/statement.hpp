@@ -25,8 +25,8 @@ enum class Statement : std::uint8_t {
 Statement Recognise(std::string_view sql);
 
 // These functions track the statement of the calling thread. A connection is used by one thread only. Each of the first
-// three passes the crash point in its comment.
-void Begin(Statement statement);  // .before; replaces a statement that failed
+// three functions passes a crash point of the statement: the point with the suffix in the comment of the function.
+void Begin(Statement statement);  // .before; replaces a statement that has failed
 void Sent();                      // .unanswered
 void Answered();                  // .after
 void Forget();

@@ -11,8 +11,8 @@
 
 namespace outbox::chaos {
 
-// Returns the plugin with the same file name in another folder of OUTBOX_PLUGIN_PATH. Ends the process if there is
-// none.
+// Returns the real plugin, which has the file name of this mutant and is in another folder of OUTBOX_PLUGIN_PATH. Ends
+// the process if there is no such plugin.
 const outbox_plugin& RealPlugin();
 
 template <class Extension>

@@ -20,7 +20,8 @@ void CutAtNul(outbox_bytes& bytes) {
   if (bytes.data != nullptr) bytes.size = View(bytes).substr(0, View(bytes).find('\0')).size();
 }
 
-// Removes all events whose id is not above the highest one so far. A rewind resets that id; rescans are unchanged.
+// Removes each event whose id is not greater than all earlier ids of its shard and token. A rewind resets the
+// comparison; the results of rescans are unchanged.
 void DropLateRows(std::vector<outbox_event>& events, const outbox_reserve& ask, const outbox_call& call) {
   static std::map<std::pair<std::uint32_t, std::uint64_t>, long long> highest;
   const std::lock_guard lock(mutex);
@@ -64,7 +65,7 @@ void RepeatOldRow(std::vector<outbox_event>& events, const outbox_reserve& ask) 
   }
 }
 
-// If the call is fenced, repeats it with the token of the shard's current owner.
+// If the call fails with OUTBOX_LEASE_LOST, repeats the call with the token of the shard's current owner.
 template <class Do>
 outbox_code UnderAnyToken(outbox_session* session, const outbox_call* call, const Do& run) {
   const outbox_code code = run(call);
@@ -118,7 +119,8 @@ outbox_code Failed(outbox_session* session, const outbox_failure* failures, std:
       .requeue(session, rows.data(), rows.size(), call, &requeued, error);
 }
 
-// The shards that this relay has owned. It continues to own them until it releases them itself.
+// The shards that this relay has owned. The mutant reports them to the relay as owned until the relay itself releases
+// them.
 std::map<std::uint32_t, outbox_owned_shard> kept;
 
 void ReportKept(outbox_lease& lease, std::int64_t lease_ms) {

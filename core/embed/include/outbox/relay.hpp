@@ -32,7 +32,7 @@ using Logger = std::function<void(LogLevel, std::string_view)>;
 
 namespace detail {
 
-// Holds an object of the embedding program in the place where a plugin would construct one from its options.
+// Holds an object of the embedding program, which stands in for the store that a plugin makes from its options.
 template <class Shared>
 struct Handed {
   explicit Handed(std::shared_ptr<Shared> shared) : object(std::move(shared)) {}
@@ -58,8 +58,8 @@ class Storage {
   // the installed folder. `options` is the JSON object that a configuration file has under storage.options.
   static Storage Plugin(std::string name, std::string options = "{}", std::string file = {});
 
-  // Uses an adapter of your own, written as for a plugin. `shared` is an object of yours that all sessions use: for
-  // each session an A is constructed with it, and several threads use it at the same time. `capabilities` are those of
+  // Uses an adapter of your own, written as for a plugin. `shared` is an object of yours that all sessions use: each
+  // session constructs an A with it, and several threads use the object at the same time. `capabilities` are those of
   // the plugin macro, such as OUTBOX_CAN_ORDER_KEYS. `name` is the name in messages. REQUIRES: the text of `name` lives
   // as long as the process.
   template <class A, class Shared>
@@ -68,7 +68,7 @@ class Storage {
     const auto store = std::make_shared<Handed>(std::move(shared));
     return Storage(outbox::detail::PluginTable<detail::OwnAdapter<A, Shared>, Handed>(name, "1", capabilities),
                    [store] {
-                     // The functions of the plugin table expect this pointer as their outbox_store.
+                     // The functions of the plugin's function table expect this pointer as their outbox_store.
                      return reinterpret_cast<outbox_store*>(new std::shared_ptr<Handed>(store));
                    });
   }
@@ -83,24 +83,25 @@ class Storage {
   std::function<outbox_store*()> make_;
 };
 
-// Receives the events instead of Kafka. The relay makes one call at a time for each shard; with several shards there
+// Receives the events in place of Kafka. The relay makes one call at a time for each shard; with several shards there
 // may be several calls at the same time. Thread: one thread of the relay per shard.
 class Sender {
  public:
   virtual ~Sender() = default;
-  // Stores the events in this order. Returns how many of them, counted from the first, are stored durably; the relay
-  // removes these from the outbox. If that is not all of them, or if it throws, the relay passes the others again after
-  // a pause, and until then passes nothing else of the shard. An event may be passed more than once. The views in
-  // `events` are valid until the function returns; headers are the JSON of the row.
+  // Stores the events in this order. Returns how many events, counted from the first, are stored durably; the relay
+  // removes these events from the outbox. If Send() returns less than events.size() or throws, the relay pauses before
+  // it passes the remaining events again (after an exception: all events), and passes no other event of the shard until
+  // then. An event may be passed more than once. The views in `events` are valid until the function returns; headers
+  // are the JSON of the row.
   virtual std::size_t Send(std::span<const Event> events) = 0;
 };
 
-// Where the relay sends events: Kafka or a Sender.
+// The destination of the relay's events: Kafka or a Sender.
 class Publisher {
  public:
   // Sends to Kafka. `properties` are librdkafka's properties, as a configuration file has them under publisher.kafka.
   static Publisher Kafka(std::map<std::string, std::string> properties);
-  // Sends to an object of the embedding program, which the relay then shares.
+  // Sends to an object of the embedding program. The relay shares ownership of the object.
   static Publisher FromSender(std::shared_ptr<Sender> sender);
 
  private:
@@ -115,8 +116,8 @@ class Relay {
   // `config` is the JSON object that a configuration file has under "relay"; "{}" = all defaults. Does no I/O except to
   // load a plugin. Errors: throws std::invalid_argument, whose text says what is wrong.
   Relay(std::string_view config, const Storage& storage, const Publisher& publisher, Logger logger);
-  // Stops the relay at once if Stop() was not called; the next relay may then send again what was in flight. The
-  // destructor waits until calls to the database or to a Sender return, even if one hangs.
+  // If Stop() was not called, stops the relay at once; the next relay may then resend events that were in flight.
+  // The destructor blocks until calls to the database or to a Sender return, even if one hangs.
   ~Relay();
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
@@ -129,8 +130,8 @@ class Relay {
   void Start();
 
   // Stops the relay: waits for the events in flight, confirms them and releases the leases. Returns false if `timeout`
-  // expired first; events that are not confirmed will be sent again. A second call does nothing and returns the same.
-  // Thread: any.
+  // expired first; events that are not confirmed will be sent again. A second call does nothing and returns the same
+  // result. Thread: any.
   bool Stop(Millis timeout);
 
   // Waits until the relay has stopped. Returns the reason if it stopped without a call of Stop(). Thread: any.

@@ -28,20 +28,22 @@ struct Record {
   // The aggregate_id of the row in the outbox.
   Bytes key;
   Bytes payload;
-  // Identifies the event. It is the same for every copy of an event.
+  // The id of the event, which is the same for every copy of the event.
   std::string_view event_id;
-  // Determines which handler is called.
+  // The type of the event, which determines the handler that is called.
   std::string_view event_type;
-  // Number of the attempt, from 1. It counts the attempts of this consumer since the partition was assigned to it.
+  // Number of the attempt to handle the record, from 1. Only attempts since the partition was assigned to this consumer
+  // are counted.
   std::uint32_t attempt = 1;
-  // An index below Settings::concurrency, which no two handlers that run at once have in common. It can select one of
-  // several database connections.
+  // An index below Settings::concurrency. Handlers that run at the same time have different indexes, so a handler can
+  // use it to select one of several database connections.
   std::size_t slot = 0;
 
   // Returns the value of the first header with this name; absent if there is none, or if the header has no value.
   [[nodiscard]] Bytes Header(std::string_view name) const;
 
-  // The message of librdkafka, which owns it. REQUIRES: the handler neither changes it nor keeps any part of it.
+  // The message, which librdkafka owns. REQUIRES: the handler neither changes the message nor keeps a pointer to any
+  // part of it.
   const rd_kafka_message_s* raw = nullptr;
 };
 
@@ -52,8 +54,8 @@ class Outcome {
 
   // Returns the outcome of a record that was handled. The offset of the record may be committed.
   static Outcome Ok() { return {Kind::kOk, Millis(0), {}}; }
-  // Returns the outcome of a record that is to be handled again, after `after`; a negative time counts as 0. Until then
-  // the partition of the record stands still, while other partitions continue.
+  // Returns the outcome of a record that is to be handled again after the time `after`; a negative time counts as 0.
+  // Until then the partition of the record stands still, while other partitions continue.
   static Outcome Retry(Millis after) { return {Kind::kRetry, after, {}}; }
   // Returns the outcome of a record that can never be handled, for example because its payload cannot be decoded.
   // Settings::rejected determines what happens to it. The reason is logged and written to the dead letter, so it must

@@ -35,17 +35,18 @@ struct TopicPartition {
 
 // The settings of a consumer.
 struct Settings {
-  // Properties of librdkafka. bootstrap.servers and group.id are required. The defaults differ for three properties:
-  // auto.offset.reset=earliest, auto.commit.interval.ms=1000, and queued.max.messages.kbytes=8192. The last one limits
-  // what is read ahead for each partition, and so the memory that a partition occupies while one of its records is
-  // retried. enable.auto.commit and enable.auto.offset.store must not be set, because the consumer sets them itself.
+  // Properties of librdkafka. bootstrap.servers and group.id are required. Three properties have other defaults than in
+  // librdkafka: auto.offset.reset=earliest, auto.commit.interval.ms=1000, and queued.max.messages.kbytes=8192. The last
+  // one limits the data that is fetched ahead for each partition, and so the memory that a partition occupies while one
+  // of its records is retried. enable.auto.commit and enable.auto.offset.store must not be set, because the consumer
+  // sets them itself.
   std::map<std::string, std::string> kafka;
   // The topics to consume; at least one.
   std::vector<std::string> topics;
 
   // Number of handlers that may run at once, each for another partition; at least 1. With 1, handlers never run at once
   // and need no locks. With more, several threads may call one handler at once. The records of a partition are always
-  // handled one after the other. Each call may be made by another thread.
+  // handled one after the other. Each call may run on a different thread.
   std::size_t concurrency = 1;
   // Largest number of records that a batch handler receives; all of them are of one partition. Records that have
   // arrived are passed on at once: the consumer does not wait for a batch to fill.
@@ -57,8 +58,8 @@ struct Settings {
   Policy unknown_type = Policy::kStop;
   // The policy for records that a handler has rejected, or whose max_attempts are used up.
   Policy rejected = Policy::kStop;
-  // The topic for dead letters, which must exist. Required if one of the policies is kDeadLetter, and refused
-  // otherwise.
+  // The topic for dead letters, which must exist. It is required if one of the policies is kDeadLetter, and must be
+  // empty if none is.
   std::string dead_letter_topic;
 
   // Largest number of attempts to handle a record; 0 = no limit.
@@ -94,12 +95,12 @@ struct Counters {
   std::uint64_t missing_headers = 0;  // Records without event_id or event_type.
   std::uint64_t skipped = 0;          // Records that were skipped because of a policy.
   std::uint64_t dead_lettered = 0;    // Records that were copied to the dead letter topic because of a policy.
-  // The numbers below are counted with Settings::sequence_header, for keys of which a number has been received since
-  // the partition was assigned. `missing` counts numbers that were skipped.
+  // The three counters below count only with Settings::sequence_header, and only for keys of which a number has been
+  // received since the partition was assigned. `missing` counts numbers that were skipped.
   std::uint64_t missing = 0;
   // Missing numbers that arrived later, behind a higher one, which means that the order was broken.
   std::uint64_t late = 0;
-  // Numbers that arrived again.
+  // Numbers that had already arrived before.
   std::uint64_t repeated = 0;
 };
 

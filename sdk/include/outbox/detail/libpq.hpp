@@ -32,7 +32,8 @@ inline std::optional<PgFailure> FailureOf(PGconn* connection, const PgResult& re
   return PgFailure{"PostgreSQL: " + (primary.empty() ? PQerrorMessage(connection) : primary), field(PG_DIAG_SQLSTATE)};
 }
 
-// The values of a statement, which are passed to the server by their length. The values of one row need no allocation.
+// The values of a statement's parameters, which are passed to the server with their lengths. The values of one row need
+// no allocation.
 //
 // REQUIRES: the bytes of the values live until Execute() has returned.
 class PgValues {

@@ -13,7 +13,8 @@ namespace outbox::detail {
 
 using SqliteStatement = std::unique_ptr<sqlite3_stmt, FreeWith<sqlite3_finalize>>;
 
-// Binds a text; an absent value is NULL. REQUIRES: the bytes of `value` live until the statement has run.
+// Binds a text to the parameter with the number `place`, from 1; an absent value is bound as NULL. Returns SQLite's
+// result code. REQUIRES: the bytes of `value` live until the statement has run.
 inline int BindText(sqlite3_stmt* statement, int place, const std::optional<std::string_view>& value) {
   if (!value) return SQLITE_OK;
   // An empty value needs an address, because a null pointer means NULL.
@@ -21,7 +22,8 @@ inline int BindText(sqlite3_stmt* statement, int place, const std::optional<std:
   return sqlite3_bind_text(statement, place, address, static_cast<int>(value->size()), SQLITE_STATIC);
 }
 
-// Binds bytes in the same way.
+// Binds bytes to the parameter with the number `place`, from 1; an absent value is bound as NULL. Returns SQLite's
+// result code. REQUIRES: the bytes of `value` live until the statement has run.
 inline int BindBlob(sqlite3_stmt* statement, int place, const std::optional<std::string_view>& value) {
   if (!value) return SQLITE_OK;
   const char* const address = value->data() != nullptr ? value->data() : "";

@@ -1,5 +1,5 @@
-// The functions of a plugin's C tables, which call the adapter's C++ object. Each of them catches every exception that
-// the adapter throws and converts it to a code, so nothing is thrown across the boundary.
+// The functions in the function tables of a plugin, which call the adapter's C++ object. Each of them catches every
+// exception that the adapter throws and converts it to a code, so nothing is thrown across the boundary.
 #pragma once
 
 #include <cstring>
@@ -10,7 +10,7 @@
 
 namespace outbox::detail {
 
-// Copies the text with a NUL at its end, and truncates it if necessary.
+// Copies the text to the array `to`, truncated if necessary, with a NUL at its end.
 template <std::size_t N>
 void CopyText(char (&to)[N], std::string_view text) noexcept {
   const std::size_t n = std::min(text.size(), N - 1);
@@ -29,7 +29,7 @@ inline outbox_code Fail(outbox_error* e, outbox_code code, std::string_view text
   return code;
 }
 
-// Calls f() and converts an exception to a code.
+// Calls f(). Returns OUTBOX_OK, or the code for the exception that f() throws.
 template <class F>
 outbox_code Guard(outbox_error* e, F&& f) noexcept {
   try {
@@ -46,8 +46,8 @@ outbox_code Guard(outbox_error* e, F&& f) noexcept {
   }
 }
 
-// The functions of all tables for the adapter A, whose sessions share an object of the class Shared. An outbox_store is
-// a pointer to a std::shared_ptr<Shared>, and an outbox_session is a pointer to an A.
+// The functions of all function tables for the adapter A, whose sessions share an object of the class Shared. An
+// outbox_store is a pointer to a std::shared_ptr<Shared>, and an outbox_session is a pointer to an A.
 template <class A, class Shared>
 struct Trampolines {
   using Store = std::shared_ptr<Shared>;
@@ -332,14 +332,15 @@ struct Trampolines {
   }
 };
 
-// True if the adapter overrides Release(). If it does not, the function is NULL in the table, and the relay does not
-// call it.
+// True if the adapter overrides Release(). If it does not, release_events is NULL in the function table, and the relay
+// does not call it.
 template <class A>
 constexpr bool kOverridesRelease = !std::is_same_v<decltype(&A::Release), void (StorageAdapter::*)(RowIds)>;
 template <class A>
 constexpr bool kOverridesCancel = !std::is_same_v<decltype(&A::Cancel), void (StorageAdapter::*)() noexcept>;
 
-// Returns the table of the plugin. It is constant, and the same object in every call with the same A and Shared.
+// Returns the function table of the plugin. It is constant, and the same object in every call with the same A and
+// Shared.
 template <class A, class Shared>
 const outbox_plugin* PluginTable(const char* name, const char* version, std::uint64_t capabilities) {
   using T = Trampolines<A, Shared>;

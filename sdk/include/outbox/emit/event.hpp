@@ -5,7 +5,7 @@
 //
 // There is one header per client library: libpq.hpp, sqlite3.hpp and mysql.hpp; with SOCI, include one of
 // outbox/soci/*.hpp too. Emit inserts through the connection that the caller passes, in the transaction that is open
-// there, so the event is committed or rolled back together with everything else in it.
+// there, so the event is committed or rolled back together with the other changes of that transaction.
 //
 // Thread: any that may use the connection. Nothing is kept between calls.
 #pragma once
@@ -59,12 +59,12 @@ struct Options {
   // Largest size of a record in bytes: key, payload and headers as Kafka stores them, without compression. Set it to
   // the topic's max.message.bytes.
   std::size_t max_record_bytes = kDefaultRecordBytes;
-  // True = do not require an open transaction. Without one the event is committed at once and alone, even if the change
-  // that it describes fails.
+  // True = do not require an open transaction. Without a transaction the event is committed immediately and
+  // independently, even if the change that it describes fails.
   bool allow_autocommit = false;
   // True = lock each key until the transaction ends, so that the events of a key are in the order of their commits. It
   // is for writers that do not serialise their own writes to a key, and requires a transaction. docs/guide/emit.md
-  // describes what it does in each database.
+  // describes its effect in each database.
   bool strict_order = false;
   // True = the payload column is of type jsonb (PostgreSQL only). The types text, bytea and json need no setting.
   bool jsonb_payload = false;
@@ -77,9 +77,9 @@ enum class EmitCode : std::uint8_t {
   kBadHeaders,     // A header's name is invalid: for example, it is empty, occurs twice or is one of the relay's own.
   kBadValue,       // The key, the type or the event id has an invalid value.
   kTooMany,        // The call has more than kMaxEvents events.
-  kBadOptions,     // The name of the table is invalid, or what strict_order needs does not exist.
+  kBadOptions,     // The name of the table is invalid, or an object that strict_order needs is missing.
   kNoTransaction,  // No transaction is open on the connection, or it has already failed.
-  kDatabase,       // The database refused; sqlstate or native_code contains its own code.
+  kDatabase,       // The database refused the statement; sqlstate or native_code contains the database's own code.
 };
 
 // The error that Emit throws. No event was inserted. After kDatabase the transaction is in the state in which the
@@ -88,7 +88,7 @@ struct EmitError : std::runtime_error {
   EmitError(EmitCode error_code, const std::string& text, std::size_t event = 0)
       : runtime_error(text), code(error_code), index(event) {}
   EmitCode code;
-  std::size_t index;     // Index of the event at fault among the events of the call; 0 if none in particular.
+  std::size_t index;     // Index of the event at fault among the events of the call; 0 if no single event is at fault.
   std::string sqlstate;  // With kDatabase the five characters of the SQLSTATE; empty = none.
   int native_code = 0;   // With kDatabase the database's own error number; 0 = none.
 };

@@ -1,7 +1,7 @@
 // Sends a hint to relays after a commit, so that they poll at once. Without a hint they find the events at their next
 // poll, up to poll_interval later, so a hint that is lost costs only time. Sending a hint takes no lock and does not
 // involve the database. The relays need "hints": "ADDRESS:PORT" under "relay" in their configuration;
-// docs/guide/emit.md describes this setting.
+// docs/guide/emit.md describes the setting "hints".
 //
 //   const emit::Hint hint({"10.0.0.7:9310", "10.0.0.8:9310"});   // once
 //   transaction.commit();
@@ -30,7 +30,7 @@ namespace outbox::emit {
 class Hint {
  public:
   // `relays` are the addresses of all relays that may own shards of the outbox, each as HOST:PORT, with an IPv6 address
-  // in brackets. Host names are resolved here, once.
+  // in brackets. Host names are resolved once, in this constructor.
   //
   // Errors: throws std::invalid_argument if an address is not of this form or cannot be resolved, std::runtime_error if
   // the system provides no socket.

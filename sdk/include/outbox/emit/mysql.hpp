@@ -44,7 +44,7 @@ inline void AppendLiteral(MYSQL* connection, const Bytes& value, std::string& sq
   sql += '\'';
 }
 
-// Checks the limits of the columns. A server that is not in strict mode would truncate longer values.
+// Checks that the values fit into their columns. A server that is not in strict mode truncates longer values.
 inline void CheckMysql(const NewEvent& event, std::size_t index) {
   constexpr std::size_t kLongest = 255;
   const auto fits = [](std::string_view text) { return IsText(text) && CountCharacters(text).value_or(0) <= kLongest; };

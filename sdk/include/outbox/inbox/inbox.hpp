@@ -36,8 +36,8 @@ struct Options {
 inline constexpr std::size_t kMaxEvents = 5000;
 
 // Time for which ids are kept by default. It must be longer than the time within which a copy of an event may arrive.
-// In normal operation these are minutes. If somebody sets the offsets of the group back, it is the time by which they
-// are set back, at most the time for which records stay in the topic.
+// In normal operation copies arrive within minutes. If somebody resets the offsets of the group to earlier records,
+// copies may be as old as those records, at most as old as the retention time of the topic.
 inline constexpr std::chrono::hours kWeek{24 * 7};
 
 // The error that the functions of the inbox throw. Nothing was inserted, or the transaction must be rolled back. The

@@ -73,8 +73,9 @@ inline bool FirstTime(PGconn* connection, std::string_view group, std::string_vi
   return detail::Changed(detail::Checked(connection, values.Execute(connection, sql.c_str()))) == 1;
 }
 
-// Does the same for several events, in one statement. The result has one element for each id. An id that occurs twice
-// is new only at its first occurrence.
+// Inserts the ids of several events in one statement. Returns one element for each id: true if the group has not
+// handled the event, false if the work for it is already committed. An id that occurs twice is new only at its first
+// occurrence. REQUIRES and Errors: as for one event.
 inline std::vector<bool> FirstTime(PGconn* connection, std::string_view group,
                                    std::span<const std::string_view> event_ids, const Options& options = {}) {
   detail::RequireFew(event_ids.size());

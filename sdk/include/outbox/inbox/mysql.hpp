@@ -75,7 +75,8 @@ inline std::vector<bool> FirstTime(MYSQL* connection, std::string_view group,
   return first;
 }
 
-// Does the same for one event.
+// Returns true if the group has not handled this event: do the work, in the same transaction. Returns false if the work
+// is already committed: skip the event. REQUIRES and Errors: as for several events.
 inline bool FirstTime(MYSQL* connection, std::string_view group, std::string_view event_id,
                       const Options& options = {}) {
   return FirstTime(connection, group, std::span(&event_id, 1), options).front();

@@ -60,7 +60,8 @@ inline std::vector<bool> FirstTime(sqlite3* db, std::string_view group, std::spa
   return first;
 }
 
-// Does the same for one event.
+// Returns true if the group has not handled this event: do the work, in the same transaction. Returns false if the work
+// is already committed: skip the event. REQUIRES and Errors: as for several events.
 inline bool FirstTime(sqlite3* db, std::string_view group, std::string_view event_id, const Options& options = {}) {
   return FirstTime(db, group, std::span(&event_id, 1), options).front();
 }

@@ -14,7 +14,7 @@
 namespace outbox::soci_postgresql {
 
 // Returns the connection. The session owns it, and it is valid as long as the session is connected. Errors: throws
-// std::invalid_argument if the session belongs to another database. Thread: that of the session.
+// std::invalid_argument if the session belongs to another database. Thread: the thread of the session.
 inline PGconn* Native(soci::session& session) {
   if (session.get_backend_name() != "postgresql")
     throw std::invalid_argument("this SOCI session does not use the backend postgresql");

@@ -23,7 +23,7 @@ using namespace sqlite_api;  // NOLINT(google-build-using-namespace): the names 
 namespace outbox::soci_sqlite3 {
 
 // Returns the connection. The session owns it, and it is valid as long as the session is connected. Errors: throws
-// std::invalid_argument if the session belongs to another database. Thread: that of the session.
+// std::invalid_argument if the session belongs to another database. Thread: the thread of the session.
 inline sqlite_api::sqlite3* Native(soci::session& session) {
   if (session.get_backend_name() != "sqlite3")
     throw std::invalid_argument("this SOCI session does not use the backend sqlite3");

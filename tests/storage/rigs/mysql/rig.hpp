@@ -1,4 +1,4 @@
-// Connects the tests to MySQL or MariaDB. `Database` contains the details of this server that the tests for all servers
+// Connects the tests to MySQL or MariaDB. `Database` contains the details of the server that the tests for all servers
 // need. OUTBOX_TEST_MYSQL contains the plugin's options, with a user who has all rights. The tests drop and create the
 // database.
 #pragma once
@@ -22,7 +22,7 @@ namespace outbox::testing {
 using Relay = Driver<mysql::Adapter, mysql::Config>;
 using Json = nlohmann::json;
 
-// Returns the options, with those in `instead` replaced.
+// Returns the options in OUTBOX_TEST_MYSQL, with those in `instead` replaced.
 inline Json Server(const Json& instead = Json::object()) {
   const char* const server = std::getenv("OUTBOX_TEST_MYSQL");
   if (server == nullptr) throw std::runtime_error("OUTBOX_TEST_MYSQL is not set: run on_a_server.py");
@@ -35,7 +35,7 @@ inline std::shared_ptr<mysql::Config> Configured(const Json& instead = Json::obj
   return std::make_shared<mysql::Config>(Server(instead).dump(), nullptr);
 }
 
-// The application, which has a connection of its own, with the server's defaults.
+// The role of the application that writes events, on a connection of its own with the server's default settings.
 class Application : public SqlSession {
  public:
   explicit Application(const Json& options = Server()) : db_(mysql_init(nullptr)) {
@@ -49,7 +49,7 @@ class Application : public SqlSession {
   }
   ~Application() override { mysql_close(db_); }
 
-  // Inserts a row with this key and returns its id.
+  // Inserts a row with the key `key`, and returns the row id.
   long long Insert(const std::string& key, const std::string& payload = "{}") {
     (*this)("insert into outbox_event (topic, aggregate_id, event_type, payload) values ('orders', '" + key +
             "', 'Placed', '" + payload + "')");
@@ -97,10 +97,11 @@ struct Database {
     const std::string name = Server().at("database");
     app("drop database `" + name + "`; create database `" + name + "`; use `" + name + "`");
   }
-  // Returns SQL for the shard of a key, if there are two shards.
+  // Returns SQL for the shard of the key that the SQL expression `key` yields, in an outbox with two shards.
   static std::string ShardOf(const std::string& key) { return "crc32(" + key + ") % 2"; }
   static std::string Numbers(long long count);
-  // Reads until no row is left, because a read that returns late rows leaves newer rows to the next read.
+  // Reads until no row is left. One read is not enough, because a read that returns late rows leaves newer rows to the
+  // next read.
   static Ids ReadBehindLate(Relay& relay) { return Rest(relay); }
   // Reads repeatedly until any id that no transaction has inserted counts as rolled back.
   static void OutlastPatience(Relay& relay) {
@@ -108,12 +109,12 @@ struct Database {
       CHECK(relay.Reserve().empty());
   }
   static void CheckNoIdIsAwaited(Application& app, Relay& relay) {
-    CHECK(relay.Reserve().empty());  // This read checks the ids that the last read has skipped.
+    CHECK(relay.Reserve().empty());  // This read checks the ids that the previous read has skipped.
     const long long asked = app.Counted("Com_set_option");
     OutlastPatience(relay);
     CHECK(app.Counted("Com_set_option") == asked);
   }
-  // Returns a number that grows with each writing statement.
+  // Returns a number that grows with each statement that may write.
   static long long Written(Application& app) {
     long long sum = 0;
     for (const char* kind : {"insert", "update", "delete", "insert_select", "update_multi", "delete_multi", "replace"})
@@ -145,7 +146,7 @@ struct Database {
   static constexpr const char* kRetryIndexes =
       "select count(distinct index_name) from information_schema.statistics where table_schema = database()"
       " and table_name = 'outbox_retry'";
-  // Runs the SQL with the client, as a user would.
+  // Runs the SQL with the server's command-line client, as a user would.
   static void RunScript(Application&, const std::string& sql);
 
   // Creates a user who has no rights in the database `sales`.
@@ -159,9 +160,9 @@ struct Database {
   static std::shared_ptr<mysql::Config> MoverConfig() {
     return Configured({{"table", "sales.shop_event"}, {"user", "mover"}, {"password", "m"}});
   }
-  static constexpr std::size_t kRightsToGrant = 6;  // One for each table.
-  // Returns the findings except notes. check adds a note for each setting that this user is not allowed to read, and no
-  // grant would remove that note.
+  static constexpr std::size_t kRightsToGrant = 6;  // One right for each table.
+  // Returns the findings of check except notes. check adds a note for each setting that its user is not allowed to
+  // read, and no grant of rights removes that note.
   static std::vector<Finding> MissingRights(Relay& relay) {
     auto found = relay.writing().CheckSchema();
     std::erase_if(found, [](const Finding& finding) { return finding.note; });

@@ -1,4 +1,4 @@
-// Connects the tests to PostgreSQL. `Database` contains the details of this server that the tests for all servers need.
+// Connects the tests to PostgreSQL. `Database` contains the details of the server that the tests for all servers need.
 // OUTBOX_TEST_POSTGRES is a connection string of a superuser of an otherwise empty server.
 #pragma once
 
@@ -28,7 +28,7 @@ inline std::shared_ptr<postgres::Config> Configured(const std::string& connectio
                                             nullptr);
 }
 
-// The application, which has a connection of its own.
+// The role of the application that writes events, on a connection of its own.
 class Application : public SqlSession {
  public:
   explicit Application(const std::string& connection = Server()) : db_(PQconnectdb(connection.c_str())) {
@@ -38,7 +38,7 @@ class Application : public SqlSession {
   }
   ~Application() override { PQfinish(db_); }
 
-  // Inserts a row with this key and returns its id.
+  // Inserts a row with the key `key`, and returns the row id.
   long long Insert(const std::string& key, const std::string& payload = "{}") {
     return std::stoll(
         (*this)("insert into outbox_event (topic, aggregate_id, event_type, payload) values ('orders', '" + key +
@@ -69,13 +69,13 @@ struct Database {
   static constexpr Millis kPatience{0};
 
   static void DropTables(Application& app) { app("drop schema public cascade; create schema public"); }
-  // Returns SQL for the shard of a key, if there are two shards.
+  // Returns SQL for the shard of the key that the SQL expression `key` yields, in an outbox with two shards.
   static std::string ShardOf(const std::string& key) { return "hashtext(" + key + ") & 1"; }
   // Returns a subquery with the numbers from 1 to `count` in its column `g`.
   static std::string Numbers(long long count) {
     return "(select generate_series(1, " + std::to_string(count) + ") as g)";
   }
-  // Reads once, because a read returns late rows together with newer rows.
+  // Makes one read, which is enough because a read returns late rows together with newer rows.
   static Ids ReadBehindLate(Relay& relay) { return IdsOf(relay.Reserve()); }
   static void OutlastPatience(Relay& relay) {
     for (int i = 0; i < 5; ++i) CHECK(relay.Reserve().empty());
@@ -114,7 +114,7 @@ struct Database {
   static std::shared_ptr<postgres::Config> MoverConfig() {
     return Configured(Server() + " user=mover", "sales.shop_event");
   }
-  static constexpr std::size_t kRightsToGrant = 7;  // One for each table, and one for the schema.
+  static constexpr std::size_t kRightsToGrant = 7;  // One right for each table, and one for the schema.
   static std::vector<Finding> MissingRights(Relay& relay) { return relay.writing().CheckSchema(); }
 };
 

@@ -15,8 +15,8 @@ namespace outbox::emit::detail {
 
 using EventId = std::array<unsigned char, 16>;
 
-// Generates an id. The random bits come from the system each time, because a generator in this process would repeat
-// itself after a fork. Returns false if the system has no random bytes.
+// Generates an id. The random bits come from the system each time, because after a fork, a generator in this process
+// produces the same ids as its copy in the other process. Returns false if the system has no random bytes.
 inline bool NewEventId(EventId& id) {
   if (getentropy(id.data(), id.size()) != 0) return false;
   const auto now = std::chrono::system_clock::now().time_since_epoch();
