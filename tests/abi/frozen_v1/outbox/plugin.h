@@ -1,15 +1,15 @@
 /* The binary contract between the relay and a storage plugin: ABI 1, in C99 that is also valid C++.
  *
- * A plugin is a shared library that exports one function, outbox_plugin_v1(), which returns a table of functions. These
- * work on two kinds of handles. A store is one configured outbox: it holds what its connections share. A session is one
- * connection of a store. The relay opens several sessions, and may close one and open another at any time, for example
- * after an error.
+ * A plugin is a shared library that exports one function, outbox_plugin_v1(), which returns a function table. The
+ * functions work on two kinds of handles. A store is one configured outbox: it holds the state that its connections
+ * share. A session is one connection of a store. The relay opens several sessions, and may close one and open another
+ * at any time, for example after an error.
  *
- * An event is stored as one row of the outbox. An event is outstanding while the relay has read it and it is not
- * settled. It is settled when the relay has nothing more to do for it, because its row was removed, its failure
- * was recorded, or it was dropped. To drop an outstanding event is to give it up without recording anything: its row is
- * read again. The position is the row id up to which a plugin has read. A late row is a row that becomes visible below
- * the position because its transaction committed late. docs/glossary.md defines all terms.
+ * An event is stored as one row of the outbox. An event is outstanding from the time when the relay has read it until
+ * it is settled. It is settled when the relay has nothing more to do for the event, because its row was removed, its
+ * failure was recorded, or it was dropped. To drop an outstanding event is to give it up without recording anything:
+ * its row is read again. The position is the row id up to which a plugin has read. A late row is a row that becomes
+ * visible below the position because its transaction committed late. docs/glossary.md defines all terms.
  *
  * Thread: each function carries a tag with the rule on which it can rely.
  *   [store]    It is called on any thread, and may overlap with any other call on the same store.
@@ -17,7 +17,7 @@
  *   [any]      It is called on any thread at any moment, also while another call on the same session runs.
  *
  * INVARIANT: authoritative state exists in two places only. The database holds rows, failures and leases; the relay
- * holds the outstanding events. What a plugin remembers between calls is a hint that it may lose at any moment.
+ * holds the outstanding events. Any state that a plugin keeps between calls is a hint, which may be lost at any moment.
  *
  * REQUIRES: no exception is thrown across these functions, in either direction. A plugin installs no signal handler,
  * does not change the locale, writes nothing to stdout or stderr, and never calls exit(). A plugin is never unloaded.
@@ -52,7 +52,7 @@ typedef int32_t outbox_code;
 enum {
   /* The call succeeded. */
   OUTBOX_OK = 0,
-  /* The plugin does not support this. The relay leaves the feature off. */
+  /* The plugin does not support the function. The relay disables the feature. */
   OUTBOX_UNSUPPORTED = 1,
   /* Options, schema or privileges are wrong. At its start the daemon prints the text and exits; later the relay
    * retries. */
@@ -69,10 +69,10 @@ enum {
   OUTBOX_LEASE_LOST = 6,
   /* The data of the request cannot be stored. The session can still be used. */
   OUTBOX_BAD_DATA = 7,
-  /* The plugin itself is at fault. The relay logs it and reconnects. */
+  /* The plugin itself is at fault. The relay logs the error and reconnects. */
   OUTBOX_INTERNAL = 8,
-  /* Returned only by confirm_event: the database refuses to remove one of these rows (because of a foreign key, or a
-   * trigger that raises an error) and would refuse again. The session can still be used. */
+  /* Returned only by confirm_event: the database refuses to remove one of the rows, because of a foreign key or a
+   * trigger that raises an error, and refuses it again if the call is repeated. The session can still be used. */
   OUTBOX_REFUSED = 9
 };
 
@@ -118,7 +118,7 @@ typedef struct {
 typedef struct {
   /* The row id, in the form that the plugin declares. The relay refuses a batch that mixes forms. */
   outbox_row_id row_id;
-  /* Identifies the event for consumers. Never absent. */
+  /* The event id, which identifies the event for consumers. Never absent. */
   outbox_bytes event_id;
   /* The key. Absent = the event has no key and no order; an empty key is a key. */
   outbox_bytes aggregate_id;
@@ -147,8 +147,8 @@ typedef struct {
 /* The mode of a read: the values of outbox_reserve.mode. */
 enum {
   /* Continue after the last read. Late rows are returned before all others. Due retries and new rows share the batch:
-   * neither excludes the other, and retries take at most half of the batch while there are new rows too. A late row
-   * that the relay drops is returned by one read only; after that, a rescan returns it. */
+   * neither excludes the other, and retries take at most half of the batch while there are new rows too. Only one read
+   * in this mode returns a late row; if the relay drops it, a rescan returns it. */
   OUTBOX_READ_ON = 0,
   /* Forget the position and begin again at the oldest row. */
   OUTBOX_REWIND = 1,
@@ -161,8 +161,8 @@ enum {
 /* The progress of a rescan: the values of outbox_batch.rescan. The first OUTBOX_RESCAN after an answer other than
  * OUTBOX_RESCAN_GOES_ON begins a new pass. */
 enum {
-  /* The pass has reached the current position. A plugin that treats OUTBOX_RESCAN like OUTBOX_REWIND also answers
-   * this. */
+  /* The pass has reached the current position. A plugin that treats OUTBOX_RESCAN like OUTBOX_REWIND also returns this
+   * value. */
   OUTBOX_RESCAN_DONE = 0,
   /* The pass has not ended; there are more rows to read. */
   OUTBOX_RESCAN_GOES_ON = 1,
@@ -172,7 +172,7 @@ enum {
 
 /* The result of a reserve call: events that no other relay receives until they are settled or released, or until the
  * reservation expires. The relay owns the struct, and the plugin owns what the struct points to, until release(). The
- * relay reads it only after OUTBOX_OK.
+ * relay reads the struct only if the call returned OUTBOX_OK.
  *
  * Since: 1.0 */
 typedef struct outbox_batch {
@@ -208,11 +208,11 @@ typedef struct outbox_batch {
  * Since: 1.0 */
 typedef struct {
   uint32_t struct_size;
-  /* The shard that the call is about: at least 0, and below the number of shards. */
+  /* The shard that the call concerns: at least 0, and below the number of shards. */
   uint32_t shard;
   /* In reserve_new_events, confirm_failed, release_events and the functions of outbox.poison/1: the token of the
-   * shard's lease. If rows are marked instead: in confirm_failed and release_events the token of the batch. It is 0 if
-   * there is no token. */
+   * shard's lease. If the plugin marks rows instead of leasing shards: in confirm_failed and release_events the token
+   * of the batch. It is 0 if there is no token. */
   uint64_t token;
   /* Upper limit for the duration of the whole call, in milliseconds; above 0. */
   int64_t timeout_ms;
@@ -228,7 +228,7 @@ typedef struct {
   /* Upper limit for the sizes of keys, headers, payloads and columns together, in bytes. One event is returned even if
    * it is larger. */
   uint64_t max_bytes;
-  /* Time for which no other relay may receive these events, in milliseconds. */
+  /* Time for which no other relay may receive the returned events, in milliseconds. */
   int64_t reserve_ms;
   /* The id of the relay that makes the call, as in outbox.leases/1. */
   outbox_bytes relay_id;
@@ -240,7 +240,7 @@ typedef struct {
   /* OUTBOX_READ_ON, OUTBOX_REWIND or OUTBOX_RESCAN. */
   uint32_t mode;
   /* 1 = the relay has no room for retries, and drops those that are returned; they stay due. A plugin may leave retries
-   * out, which can be faster. Rows that are queued behind a failed row are left out as always. */
+   * out, which can be faster. Rows that are queued behind a failed row are left out as in any other read. */
   uint32_t skip_retries;
 } outbox_reserve;
 
@@ -292,11 +292,11 @@ typedef struct outbox_session outbox_session;
 enum { OUTBOX_LOG_DEBUG = 0, OUTBOX_LOG_INFO = 1, OUTBOX_LOG_WARN = 2, OUTBOX_LOG_ERROR = 3 };
 
 /* The beginning of a secret mark, which stands for a secret in the options. If a plugin has OUTBOX_CAN_FILL_SECRETS,
- * the relay puts such a mark in the place of each ${env:NAME} and ${file:PATH} of the configuration: this word,
- * followed by digits and lower-case letters, OUTBOX_SECRET_MARK_SIZE characters in all. The plugin parses its options
- * with the marks in them, and afterwards calls fill() for the secrets of each part, so a secret is never parsed as
- * syntax. A mark that is a whole value may stand for a text with its own syntax, such as a complete connection string:
- * fill it first, then parse it. */
+ * the relay puts such a mark in the place of each ${env:NAME} and ${file:PATH} of the configuration:
+ * OUTBOX_SECRET_MARK, followed by digits and lower-case letters, OUTBOX_SECRET_MARK_SIZE characters in all. The plugin
+ * parses its options with the marks in them, and afterwards calls fill() for each part that contains marks, so a secret
+ * is never parsed as syntax. A mark that is a whole value may stand for a text with its own syntax, such as a complete
+ * connection string: fill it first, then parse it. */
 #define OUTBOX_SECRET_MARK "outboxsecret"
 #define OUTBOX_SECRET_MARK_SIZE 36
 
@@ -311,11 +311,11 @@ typedef struct {
    * a payload or a secret. Thread: [any] */
   void (*log)(void* ctx, int32_t level, const char* text, size_t size);
   /* Replaces each secret mark in `text` by its secret, and passes the result to give(to, filled): once, before it
-   * returns. During connect() these are the secrets of this attempt: files are read again for each attempt. If
+   * returns. During connect() the secrets are up to date: the relay reads files again for each attempt to connect. If
    * connect() refuses a secret that has changed (OUTBOX_BAD_CONFIG), the relay calls it again with the secret that
    * worked before.
    *
-   * REQUIRES: it is called only during open() or connect(), on their thread. */
+   * REQUIRES: fill() is called only during open() or connect(), on the thread of that call. */
   void (*fill)(void* ctx, outbox_bytes text, void* to, void (*give)(void* to, outbox_bytes filled));
   /* Registers `secret`, a password or the like that the plugin has found in its options. The relay removes it from all
    * messages of this plugin that it logs or shows. Thread: [any] */
@@ -330,7 +330,7 @@ enum {
   /* The rows of a key are returned in ascending order, and no row is returned while an earlier row of its key has
    * failed and is not settled. Required for "ordering": "key". */
   OUTBOX_CAN_ORDER_KEYS = 2,
-  /* confirm_failed and release_events change nothing under a stale token, and return OUTBOX_LEASE_LOST. If rows are
+  /* If the token is stale, confirm_failed and release_events change nothing and return OUTBOX_LEASE_LOST. If rows are
    * marked, a token is stale as soon as one of the rows bears another token, whether the mark has expired or not. */
   OUTBOX_CAN_FENCE = 4,
   /* Rows that failed with OUTBOX_DEAD are kept and can be requeued. Required for "on_exhausted": "dead_letter". */
@@ -339,13 +339,13 @@ enum {
    * Without this capability the relay fills in values that consist of exactly one reference, once, before open(), and
    * refuses references inside longer texts. */
   OUTBOX_CAN_FILL_SECRETS = 16,
-  /* Row ids have the form `number`, so no digits are printed and parsed on the way of an event. Without this capability
-   * their form is `bytes`. */
+  /* Row ids have the form `number`, so they are not converted to and from decimal text. Without this capability row ids
+   * have the form `bytes`. */
   OUTBOX_ROW_IDS_ARE_NUMBERS = 32
 };
 
-/* The functions of a plugin. The plugin owns the table, which is constant and lives until the process ends. The table
- * is frozen with the major version: later abilities are extensions.
+/* The function table of a plugin. The plugin owns the table, which is constant and lives until the process ends. The
+ * struct does not change within a major version of the ABI: later features are extensions.
  *
  * Since: 1.0 */
 typedef struct {
@@ -353,7 +353,7 @@ typedef struct {
   /* The name in the file name outbox-<name>.so: [a-z0-9_-]+ */
   const char* name;
   const char* version;
-  /* OUTBOX_CAN_... and OUTBOX_ROW_IDS_ARE_NUMBERS, combined. */
+  /* The capabilities: OUTBOX_CAN_... values and OUTBOX_ROW_IDS_ARE_NUMBERS, combined by |. */
   uint64_t capabilities;
 
   /* Checks the options, which are a JSON object as UTF-8 text of `size` bytes, and creates a store. It does no I/O.
@@ -373,9 +373,9 @@ typedef struct {
   void (*disconnect)(outbox_session*);
 
   /* Returns committed events that are due, in ascending order per key. An empty batch is not an error. If relays share
-   * rows instead of shards, it marks the rows that it returns. Then it returns no row while an earlier row of its key
-   * is marked by another relay; and it returns a relay's own marked rows again, before later rows of their keys, if
-   * they are not outstanding.
+   * rows instead of shards, the plugin marks the rows that it returns. It returns no row while an earlier row of the
+   * same key is marked by another relay. Rows that the calling relay itself has marked are returned again, before later
+   * rows of their keys, if they are not outstanding.
    *
    * Errors: OUTBOX_LEASE_LOST if the token is stale. Thread: [session] */
   outbox_code (*reserve_new_events)(outbox_session*, const outbox_reserve*, const outbox_call*, outbox_batch*,
@@ -385,8 +385,8 @@ typedef struct {
    * elements, which the caller has zeroed; the plugin sets an element to 1 if the removal of that row was executed and
    * committed, and a snapshot taken afterwards still contains the row (because of a trigger or a policy).
    *
-   * Errors: OUTBOX_REFUSED if the database refuses to remove one of the rows. Some of the others may be gone; the relay
-   * calls again with fewer rows at a time. Thread: [session] */
+   * Errors: OUTBOX_REFUSED if the database refuses to remove one of the rows. Some of the other rows may have been
+   * removed; the relay repeats the call with fewer rows at a time. Thread: [session] */
   outbox_code (*confirm_event)(outbox_session*, const outbox_row* rows, size_t count, const outbox_call*, uint8_t* kept,
                                outbox_error*);
   /* Records failures, each of which counts as one attempt: either all of them or none. A row that does not exist, or
@@ -406,15 +406,16 @@ typedef struct {
    * call. Thread: [any] */
   void (*cancel)(outbox_session*);
 
-  /* Returns the table of the extension with this id, or NULL if the plugin does not have it. The headers in outbox/ext/
-   * define ids and tables. The plugin owns the table, which is constant and lives until the process ends.
+  /* Returns the function table of the extension with this id, or NULL if the plugin does not implement it. The headers
+   * in outbox/ext/ define the ids and the types of the function tables. The plugin owns the table, which is constant
+   * and lives until the process ends.
    *
    * Thread: [any] */
   const void* (*get_extension)(const char* id);
 } outbox_plugin;
 
-/* Returns the table of the plugin. This is the one symbol that a plugin exports; its name contains the major version of
- * the ABI. It does no I/O and never fails.
+/* Returns the function table of the plugin. A plugin exports no other symbol. The name of the function contains the
+ * major version of the ABI. The function does no I/O and never fails.
  *
  * Since: 1.0 */
 OUTBOX_EXPORT const outbox_plugin* outbox_plugin_v1(void);

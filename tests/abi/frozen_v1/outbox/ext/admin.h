@@ -56,8 +56,8 @@ typedef struct {
   /* 1 = return payload and headers too, 0 = leave them out. */
   uint32_t contents;
   /* Only events whose topic matches this pattern: * stands for any number of bytes, and every other byte for itself.
-   * Absent = any topic. A plugin may ignore it, because the relay compares again. If it leaves out the events that do
-   * not match, the relay finds a rare topic without reading all others. */
+   * Absent = any topic. A plugin may ignore it, because the relay compares the topics itself. If it leaves out the
+   * events that do not match, the relay finds a rare topic without reading all others. */
   outbox_bytes topic;
 } outbox_query;
 
@@ -115,9 +115,9 @@ typedef struct {
   outbox_code (*retry_now)(outbox_session*, const outbox_row_id* row_ids, size_t count, const outbox_call*,
                            uint64_t* changed, outbox_error*);
   /* Tries again to remove the rows of undeletable events (OUTBOX_DELIVERED), each row independently of the others, and
-   * forgets the events whose rows are gone. With count 0 it selects some of the events that are due for removal, from
-   * all shards, and takes at most half of the call's timeout. The rows that remain are due again after again_ms
-   * milliseconds. *changed is set to the number of rows that are gone. The call is not one transaction. */
+   * deletes the records of events whose rows are gone. With count 0 it selects some of the events that are due for
+   * removal, from all shards, and takes at most half of the call's timeout. The rows that remain are due again after
+   * again_ms milliseconds. *changed is set to the number of rows that are gone. The call is not one transaction. */
   outbox_code (*remove_delivered)(outbox_session*, const outbox_row_id* row_ids, size_t count, int64_t again_ms,
                                   const outbox_call*, uint64_t* changed, outbox_error*);
 } outbox_admin_v1;

@@ -88,14 +88,14 @@ typedef struct {
   outbox_code (*describe)(outbox_session*, const outbox_call*, void* ctx,
                           void (*column)(void* ctx, const outbox_column*), outbox_error*);
   /* Checks that the object which inserts the rows, such as a trigger on the application's table, still exists and is as
-   * configured. The relay calls it at its start and every minute. NULL = rows are inserted by the application alone.
+   * configured. The relay calls it at its start and every minute. NULL = only the application inserts rows.
    *
    * Errors: OUTBOX_BAD_CONFIG if the object is missing or different; the text says what is wrong and how to correct it.
    * The relay is not ready then, and continues with the rows that exist. Thread: [session] */
   outbox_code (*verify)(outbox_session*, const outbox_call*, outbox_error*);
   /* Describes the columns of any table, as describe() does, but all with OUTBOX_ROLE_NONE. `table` is "name" or
-   * "schema.name". `check --suggest` uses it; it needs no outbox. No call of column() = the table does not exist. NULL
-   * = the plugin cannot describe tables. Thread: [session] */
+   * "schema.name". `check --suggest` uses the function, which works without an outbox. No call of column() = the table
+   * does not exist. NULL = the plugin cannot describe tables. Thread: [session] */
   outbox_code (*columns_of)(outbox_session*, outbox_bytes table, const outbox_call*, void* ctx,
                             void (*column)(void* ctx, const outbox_column*), outbox_error*);
 } outbox_columns_v1;

@@ -21,8 +21,8 @@
 enum {
   /* The relay owns the shard and keeps it. */
   OUTBOX_SHARD_OWNED = 0,
-  /* The relay owns the shard but is asked to finish what is outstanding and then to release it, because another relay
-   * is to own it. */
+  /* The relay owns the shard, and must finish the shard's outstanding events and then release it, because another relay
+   * is to own the shard. */
   OUTBOX_SHARD_RELEASE = 1
 };
 
@@ -57,8 +57,8 @@ typedef struct {
   /* Number of elements for which `owned` has room; the relay offers 256. */
   size_t capacity;
   /* Number of namesakes: live relays whose id differs from this relay's only in the part after the last '#'. Either two
-   * relays were configured with one name, or the lease of a predecessor has not expired yet. The relay logs it. 0 if
-   * namesakes are not counted. */
+   * relays were configured with one name, or the lease of a predecessor has not expired yet. The relay logs the number.
+   * 0 if namesakes are not counted. */
   uint32_t namesakes;
   uint32_t reserved;
 } outbox_lease;
@@ -69,14 +69,14 @@ typedef struct {
 typedef struct {
   uint32_t struct_size;
   /* Registers the relay, renews its leases for lease_ms milliseconds, takes free and expired shards up to its share,
-   * and returns which shards the relay owns. The relay learns this from no other call. A standby, which owns no shard,
+   * and returns which shards the relay owns. No other call reports the owned shards. A standby, which owns no shard,
    * gets owned_count 0; that is not an error. The call must be cheap enough to be made every poll_interval: a renewal
    * writes at most one row, and a standby writes nothing, except that a standby with a namesake may register, so that
    * the namesake can count it.
    *
-   * Errors: OUTBOX_UNSUPPORTED if this store, as it is configured, leases no shards; it must be returned to the first
-   * heartbeat of a relay and to every later one. The relay then delivers shard 0 for as long as it runs, beside other
-   * relays if rows are marked (see reserve_new_events). Thread: [session] */
+   * Errors: OUTBOX_UNSUPPORTED if this store, as it is configured, leases no shards; such a store must return it for
+   * every heartbeat, from the first one on. The relay then delivers shard 0 for as long as it runs, beside other relays
+   * if rows are marked (see reserve_new_events). Thread: [session] */
   outbox_code (*heartbeat)(outbox_session*, outbox_bytes relay_id, int64_t lease_ms, const outbox_call*, outbox_lease*,
                            outbox_error*);
   /* Releases those of the given shards whose tokens are still valid; a shard with a stale token is skipped, which is

@@ -2,9 +2,9 @@
  * that the other events of its shard can go on.
  *
  * A relay that takes over a shard whose last owner did not release it starts slowly: it sends 1, 2, 4, ... events at a
- * time. Before it sends an event alone, it marks the event. If several owners in a row have marked the same event and
- * ended, the relay gives the event up. Without this extension, such an event is sent again and again, and crashes every
- * relay.
+ * time. Before it sends an event alone, it marks the event. If several consecutive owners have marked the same event
+ * and then ended, the next owner gives the event up. Without this extension, such an event is sent again and again, and
+ * crashes every relay.
  *
  * Since: 1.0 */
 #ifndef OUTBOX_EXT_POISON_H
@@ -22,10 +22,10 @@ typedef struct {
    *
    * Errors: OUTBOX_LEASE_LOST if the token is stale. Thread: [session] */
   outbox_code (*was_lost)(outbox_session*, const outbox_call*, uint32_t* lost, outbox_error*);
-  /* Records durably that the relay is about to send the row row_id alone. Sets *owners to the number of consecutive
-   * owners of the shard, this one included, that have marked this row and no other; an owner that marks it twice counts
-   * once. With row_id NULL it removes the mark: the marked row is not to blame, and the shard does not count as lost
-   * any more.
+  /* Records durably that the relay is about to send the event of the row row_id and no other event. Sets *owners to the
+   * number of consecutive owners of the shard, this one included, that have marked this row and no other; an owner that
+   * marks it twice counts once. With row_id NULL it removes the mark: the marked row is not to blame, and the shard no
+   * longer counts as lost.
    *
    * Errors: OUTBOX_LEASE_LOST if the token is stale. Thread: [session] */
   outbox_code (*mark)(outbox_session*, const outbox_row_id* row_id, const outbox_call*, uint32_t* owners,

@@ -11,11 +11,11 @@
 enum {
   OUTBOX_FINDING_WARNING = 0,
   OUTBOX_FINDING_ERROR = 1,
-  /* Nothing is wrong: the finding reports what was found, or what this user lacks the privilege to read. */
+  /* Nothing is wrong: the finding reports a fact, or names data that this user lacks the privilege to read. */
   OUTBOX_FINDING_NOTE = 2
 };
 
-/* The required schema.
+/* The required schema, for print(), apply() and plan().
  *
  * Since: 1.0 */
 typedef struct {

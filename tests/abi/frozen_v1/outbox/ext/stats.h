@@ -21,7 +21,8 @@ typedef struct {
   uint64_t backlog;
   /* Number of events that have failed and are due again, now or later. */
   uint64_t retrying;
-  /* Number of events that have failed for good and wait for an operator, together with their keys. */
+  /* Number of events that have failed for good and wait for an operator. The later events of their keys wait too, but
+   * are not counted here. */
   uint64_t blocked;
   /* Number of dead letters. */
   uint64_t dead;
