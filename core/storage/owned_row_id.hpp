@@ -39,6 +39,7 @@ class OwnedRowId {
     return OwnedRowId(RowId(number));
   }
 
+  friend bool operator==(const OwnedRowId& a, const OwnedRowId& b) { return a.id_ == b.id_; }
   friend bool operator==(const OwnedRowId& a, const RowId& b) { return a.View() == b; }
 
  private:

@@ -129,7 +129,6 @@ void CancelOfAnIdleSessionDoesNoHarm(const Subject& subject) {
   Relay relay(rig);
   for (int i = 0; i < 5; ++i) relay.session().Cancel();
   rig.Emit(1, "k");
-  storage::ReserveRequest order;
   // The cancel may still end one of the calls.
   for (int i = 0; i < 3; ++i) {
     const auto batch = relay.TryReserve({});
