@@ -175,9 +175,11 @@ class Translator {
         if (Find(prefix + "predicate"))
           Refuse(prefix + "predicate", "its effect depends on each record; expected no predicate here");
       } else {
-        Refuse(prefix + "type", Quoted(type) +
-                                    " changes records in an unknown way; expected the EventRouter alone, or with "
-                                    "DropHeaders after it");
+        Refuse(
+            prefix + "type",
+            Quoted(type) +
+                " changes records in a way that the import does not support; expected the EventRouter alone, or with "
+                "DropHeaders after it");
         // The transform is refused, so its settings need no messages of their own.
         for (const auto& [name, unused] : connector_)
           if (name.starts_with(prefix)) known_.insert(name);
@@ -242,10 +244,10 @@ class Translator {
       return Refuse("table.include.list", Quoted(list) + " is not valid; expected " +
                                               (plugin_ == "mysql" ? "DATABASE.TABLE" : "SCHEMA.TABLE"));
     if (!IsTableName(table->substr(0, dot)) || !IsTableName(table->substr(dot + 1)))
-      return Refuse("table.include.list",
-                    Quoted(list) +
-                        " has a name from which the names of the relay's own tables cannot be made; expected letters, "
-                        "digits and _, at most 40 of them");
+      return Refuse(
+          "table.include.list",
+          Quoted(list) +
+              " cannot be the base of the relay's table names; expected letters, digits and _, at most 40 of them");
     if (plugin_ == "mysql") {
       table_ = table->substr(dot + 1);
       database_ = table->substr(0, dot);
@@ -505,7 +507,7 @@ class Translator {
         continue;
       if (converter.from == &worker_ && name != "decimal.format" && name.find("encoding") == std::string::npos)
         continue;
-      Refuse(key, "it changes what the converter writes in an unknown way");
+      Refuse(key, "it may change what the converter writes, and the import does not support it");
     }
   }
 
@@ -516,9 +518,9 @@ class Translator {
     const std::string adjusts = Router("field.name.adjustment.mode", "none");
     if (expands && Lower(adjusts) != "none")
       Refuse(router_ + "field.name.adjustment.mode",
-             "Debezium renames members of the payload and sets them to null; expected none");
+             "Debezium renames members of the payload and sets them to null; expected \"none\"");
     if (Lower(Get("field.name.adjustment.mode", "none")) != "none")
-      Refuse("field.name.adjustment.mode", "Debezium renames columns; expected none");
+      Refuse("field.name.adjustment.mode", "Debezium renames columns; expected \"none\"");
     const Converter key = FindConverter("key.converter", nullptr), value = FindConverter("value.converter", nullptr),
                     header =
                         FindConverter("header.converter", "org.apache.kafka.connect.storage.SimpleHeaderConverter");
@@ -543,7 +545,8 @@ class Translator {
     (void)Find("schema.name.adjustment.mode");
     if (const auto version = Find(router_ + "table.field.event.schema.version"); version && value_.ends_with("schema"))
       Refuse(router_ + "table.field.event.schema.version",
-             "the schema would differ from row to row; expected a value without a schema");
+             "the record's schema would differ from row to row; remove this setting, or set the value converter's "
+             "schemas.enable to false");
   }
 
   static bool IsJson(const std::string& type) { return type == std::string(kConnect) + "json.JsonConverter"; }
@@ -578,7 +581,8 @@ class Translator {
       if (is_structure)
         return Refuse(
             structure,
-            "with StringConverter the value is the text of a Java object, such as Struct{a=1}; expected JsonConverter");
+            "with StringConverter the value is the text of a Java object, such as Struct{a=1}; expected JsonConverter "
+            "in value.converter");
       value_ = "text";
     } else if (IsJson(converter.type)) {
       if (converter.schemas && !envelope_.empty())
@@ -588,7 +592,9 @@ class Translator {
       value_ = std::string(expands ? "json-debezium" : "json-string") + (converter.schemas ? "-with-schema" : "");
     } else if (is_bytes) {
       if (is_structure)
-        return Refuse(structure, "Debezium fails on a structure with a converter of bytes; expected JsonConverter");
+        return Refuse(
+            structure,
+            "Debezium fails on a structure with a converter of bytes; expected JsonConverter in value.converter");
       const std::string delegate = Setting(converter, "delegate.converter.type", "");
       const bool schemas = Lower(Setting(converter, "delegate.converter.type.schemas.enable", "true")) == "true";
       if (delegate.empty())

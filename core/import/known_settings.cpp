@@ -7,7 +7,7 @@ namespace {
 
 using M = Meaning;
 
-constexpr std::string_view kTypes = "it changes how columns are written in an unknown way";
+constexpr std::string_view kTypes = "it changes the form of column values in a way that the import does not support";
 constexpr std::string_view kOthers =
     "it adds records beside those of the EventRouter, in topics of their own; a relay does not send them";
 constexpr std::string_view kColumns = "it changes or leaves out columns before the router reads them";
@@ -102,7 +102,7 @@ constexpr KnownSetting kSettings[] = {
     {"use.nongraceful.disconnect"},
     {"offset.*"},
     {"offsets.*"},
-    {"exactly.once.support", M::kUnlessValue, "a relay delivers at least once", "requested"},
+    {"exactly.once.support", M::kUnlessValue, "a relay delivers at least once; expected \"requested\"", "requested"},
     {"transaction.boundary"},
     {"transaction.boundary.interval.ms"},
     {"consumer.override.*"},
@@ -114,11 +114,12 @@ constexpr KnownSetting kSettings[] = {
     {"datatype.propagate.source.type"},
     {"column.*", M::kRefused, kColumns},
     {"converters", M::kRefused, "a custom converter may write columns in any form"},
-    {"bigint.unsigned.handling.mode", M::kUnlessValue, kTypes, "long"},
+    {"bigint.unsigned.handling.mode", M::kUnlessValue,
+     "it changes the form of unsigned bigint values; expected \"long\"", "long"},
     {"hstore.handling.mode"},
     {"geometry.handling.mode"},
     {"vector.handling.mode"},
-    {"money.fraction.digits", M::kUnlessValue, kTypes, "2"},
+    {"money.fraction.digits", M::kUnlessValue, "it changes the scale of money values; expected \"2\"", "2"},
     {"post.processors", M::kRefused, "a post processor may change any column"},
 };
 

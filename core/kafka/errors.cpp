@@ -16,7 +16,8 @@ struct Known {
 
 constexpr const char* kTooLarge = "larger than the broker or the topic accepts; raise the topic's max.message.bytes";
 constexpr const char* kUnknownTopic = "the topic, or its partition, does not exist; create it";
-constexpr const char* kInvalid = "the broker rejects the record as invalid for this topic";
+constexpr const char* kInvalid =
+    "the broker rejects the record as invalid for this topic; a compacted topic, for example, requires a key";
 
 constexpr std::array kRefusals = {
     Known{RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, "too_large", kTooLarge, true},
@@ -26,7 +27,9 @@ constexpr std::array kRefusals = {
     Known{RD_KAFKA_RESP_ERR_INVALID_MSG, "invalid_record", "the broker found the record corrupt", false},
     Known{RD_KAFKA_RESP_ERR_INVALID_RECORD, "invalid_record", kInvalid, false},
     Known{RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, "invalid_record",
-          "the broker refuses the record's timestamp; compare the clocks of broker and relay", false},
+          "the broker refuses the record's timestamp; compare the clocks of the broker and of the relay (or of the "
+          "database, if /record/timestamp names a column), and check the topic's message.timestamp limits",
+          false},
     Known{RD_KAFKA_RESP_ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT, "invalid_record",
           "the topic uses an old message format without headers", false},
     Known{RD_KAFKA_RESP_ERR_INVALID_REQUEST, "invalid_record",

@@ -173,7 +173,7 @@ std::string UnsafeValue(std::string_view name, const std::string& value) {
     return "any holder of a certificate could pose as the broker; only \"https\" is allowed";
   }
   if (name == "enable.sasl.oauthbearer.unsecure.jwt" && value != "false") {
-    return "it makes tokens without a signature";
+    return "it makes tokens without a signature; only \"false\" is allowed";
   }
   if (name == "debug" && (value.find("security") != std::string::npos || value.find("all") != std::string::npos)) {
     return "\"security\" and \"all\" write credentials to the log; name other contexts";
@@ -193,7 +193,9 @@ std::string LibraryProblem(const std::string& name, const std::string& value, bo
     case RD_KAFKA_CONF_UNKNOWN:
       return "librdkafka " + std::string(rd_kafka_version_str()) + " has no such property";
     default:
-      return show_value ? text : "librdkafka does not accept this value";
+      return show_value ? text
+                        : "librdkafka does not accept this value; see librdkafka's CONFIGURATION.md for the values of "
+                          "this property";
   }
 }
 

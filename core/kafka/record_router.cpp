@@ -57,14 +57,16 @@ void RecordRouter::Judge(publisher::PreparedBatch& batch, std::size_t i, Topic* 
   if (prepared.waits) return;
   if (size > *limit) {
     return refuse({"too_large", "the record has " + std::to_string(size) + " bytes (key, value and headers, before " +
-                                    "compression), the topic \"" + std::string(event.topic) + "\" accepts at most " +
-                                    std::to_string(topic.max_bytes) + "; raise its max.message.bytes"});
+                                    "compression), but the topic \"" + std::string(event.topic) +
+                                    "\" accepts at most " + std::to_string(topic.max_bytes) +
+                                    "; raise its max.message.bytes"});
   }
   prepared.doubtful = topic.refused_bytes > 0 && size >= topic.refused_bytes;
   const std::int32_t asked = batch.shaped.empty() ? -1 : batch.shaped[i].partition;
   if (asked >= 0 && static_cast<std::size_t>(asked) >= topic.lanes.size())
-    return refuse({"bad_partition", "the row asks for partition " + std::to_string(asked) + ", and the topic \"" +
-                                        std::string(event.topic) + "\" has " + std::to_string(topic.lanes.size())});
+    return refuse({"bad_partition", "the row requests partition " + std::to_string(asked) + ", but the topic \"" +
+                                        std::string(event.topic) + "\" has " + std::to_string(topic.lanes.size()) +
+                                        " partitions, numbered from 0"});
   prepared.lane =
       topic.lanes[static_cast<std::size_t>(asked >= 0 ? asked : ChoosePartition(event.aggregate_id, topic))];
 }

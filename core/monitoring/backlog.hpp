@@ -11,9 +11,9 @@ namespace outbox::monitoring {
 
 struct Backlog {
   std::optional<std::uint64_t> events;
-  std::optional<double> oldest_age;  // seconds; 0 = no event waits; absent also if all waiting events are blocked
+  std::optional<double> oldest_age;  // seconds; 0 = no event waits; also absent if all waiting events are blocked
   std::optional<Statistics> stats;   // the result of the last query, unless it is too old
-  std::optional<double> read_age;    // seconds since the last query, also if its result is too old
+  std::optional<double> read_age;    // seconds since the last query, even if its result is too old
 };
 
 // The age, in seconds, that is reported if rows wait and the age of none of them is known. An age of 0 means that no

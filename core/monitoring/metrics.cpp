@@ -16,9 +16,10 @@ using runtime::Observation;
 
 void WriteState(Exposition& out, const Observation& seen, Time now) {
   const auto reasons = WhyNotReady(seen, now);
-  out.Single("outbox_relay_healthy", "gauge", "1 = no call that delivery depends on hangs, as /healthz.",
+  out.Single("outbox_relay_healthy", "gauge",
+             "1 = no call that delivery depends on hangs, 0 = such a call hangs, as /healthz.",
              std::optional(std::uint64_t{WhyNotHealthy(seen).empty()}));
-  out.Single("outbox_relay_ready", "gauge", "1 = events can move through this relay now, as /readyz.",
+  out.Single("outbox_relay_ready", "gauge", "1 = events can move through this relay now, 0 = they cannot, as /readyz.",
              std::optional(std::uint64_t{reasons.empty()}));
   const std::string_view current = reasons.empty() ? "active" : reasons.front().state;
   out.Family("outbox_relay_state", "gauge", "1 for the state of the relay, 0 for the others.");
@@ -28,7 +29,8 @@ void WriteState(Exposition& out, const Observation& seen, Time now) {
   for (const auto& [peer, state] : {std::pair{"database", &seen.database}, {"broker", &seen.broker}})
     out.Sample(std::uint64_t{state->met && !state->trouble}, {{"peer", peer}});
   out.Single("outbox_relay_capture_in_place", "gauge",
-             "1 = the trigger that copies rows of the application's table is in place. Absent = nothing is captured.",
+             "1 = the trigger that copies rows of the application's table is in place, 0 = it is missing or differs. "
+             "Absent = nothing is captured.",
              seen.source_problem ? std::optional<std::uint64_t>(seen.source_problem->empty()) : std::nullopt);
   const auto held = std::count_if(seen.shards.begin(), seen.shards.end(),
                                   [now](const auto& s) { return s.active && now < s.lease_until; });

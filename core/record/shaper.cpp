@@ -362,7 +362,7 @@ class Work {
     const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), shaped_->partition);
     if (error == std::errc() && shaped_->partition >= 0) return true;
     shaped_->partition = -1;
-    return Refuse("bad_partition", "the row asks for partition " + std::string(value->substr(0, kShownValue)) +
+    return Refuse("bad_partition", "the row requests partition " + std::string(value->substr(0, kShownValue)) +
                                        ", in the column \"" + plan_.partition->name + "\"");
   }
 

@@ -22,7 +22,7 @@ class HintListener {
   ~HintListener();
   HintListener(const HintListener&) = delete;
 
-  // Returns ADDRESS:PORT with the actual port, also if port 0 was requested.
+  // Returns ADDRESS:PORT with the actual port, even if port 0 was requested.
   [[nodiscard]] const std::string& address() const { return address_; }
 
  private:

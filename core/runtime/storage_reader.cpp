@@ -110,11 +110,10 @@ Result<storage::Batch> StorageReader::Reserve(storage::Session& session, const R
   Forget(*read);
   const auto ms = [](std::int64_t count) { return std::to_string(count) + " ms"; };
   return Status(OUTBOX_TIMEOUT,
-                "the storage marked " + std::to_string(read->size()) + " rows for " + ms(read->lease_left().count()) +
-                    ", and reading them took " + ms(took / engine::kMillisecond) +
-                    ", so they cannot be sent in time and are released; expected: marks that last "
-                    "for reserve_duration, " +
-                    ms(order.reserve.reserve_duration.count()) + ", and the same time as lease_left_ms");
+                "reading " + std::to_string(read->size()) + " rows took " + ms(took / engine::kMillisecond) +
+                    ", but the plugin reserved them for only " + ms(read->lease_left().count()) +
+                    ", too short to send them; the rows were released; expected: reservations of reserve_duration (" +
+                    ms(order.reserve.reserve_duration.count()) + "), and that value in lease_left_ms");
 }
 
 // Prepares the events of the batch for sending. If preparing them fails, marked rows are released at once: the rows do

@@ -34,7 +34,7 @@ Result<Batch> Session::ReserveNewEvents(const ReserveRequest& order, const Call&
   const outbox_code code = store_->table_->reserve_new_events(raw_, &ask, &asked.call, &raw, &asked.error);
   if (Status status = store_->Answer("reserve_new_events", code, asked.error); !status.ok()) return status;
 
-  Batch batch(store_, raw);  // the destructor releases the batch, also if it is refused
+  Batch batch(store_, raw);  // the destructor releases the batch, even if it is refused
   if (const auto rule = BrokenRule(raw, order, store_->NumbersRows()))
     return store_->Blame("reserve_new_events", *rule);
   if (const auto rule = Claim(batch, outstanding)) return store_->Blame("reserve_new_events", *rule);

@@ -112,9 +112,9 @@ class Session {
   [[nodiscard]] Result<std::vector<Column>> DescribeColumns(const Call& call);
   // Returns the columns of any table. The result is empty if there is no such table.
   [[nodiscard]] Result<std::vector<Column>> ColumnsOf(std::string_view table, const Call& call);
-  // Checks that the source of the rows, such as the trigger of a capture, is in place and as configured. Returns OK
-  // also if only the application inserts rows, or if the plugin lacks the extension. Errors: OUTBOX_BAD_CONFIG if the
-  // source is missing or differs from the configuration.
+  // Checks that the source of the rows, such as the trigger of a capture, is in place and as configured. It also
+  // returns OK if only the application inserts rows, or if the plugin lacks the extension. Errors: OUTBOX_BAD_CONFIG if
+  // the source is missing or differs from the configuration.
   [[nodiscard]] Status VerifySource(const Call& call);
   [[nodiscard]] Status ApplySchema(const SchemaOptions& options, const Call& call);
   // Returns phrases that describe the changes that ApplySchema makes if it is called now. The result is also empty if

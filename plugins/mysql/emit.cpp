@@ -30,9 +30,8 @@ void Adapter::InsertAll(Events events) {
         (text ? client_.Literal(e.payload) : client_.Binary(e.payload)) + "," + client_.Literal(e.headers) + ")";
     // The server closes a connection that sends a statement larger than max_allowed_packet.
     if (row.size() + kHead > client_.server().max_packet)
-      throw Error(OUTBOX_BAD_DATA,
-                  "the event does not fit into one statement; raise the server's max_allowed_packet (" +
-                      std::to_string(client_.server().max_packet) + ")");
+      throw Error(OUTBOX_BAD_DATA, "the event does not fit into one statement; max_allowed_packet of the server is " +
+                                       std::to_string(client_.server().max_packet) + " bytes; raise it");
     if (rows.size() + row.size() + kHead > std::min(kBytesPerInsert, client_.server().max_packet)) send();
     rows += (rows.empty() ? "" : ",") + row;
   }

@@ -156,7 +156,7 @@ Error ExplainConnect(const sql::Tables& tables, unsigned number, const std::stri
   // expired.
   if (IsOneOf(number, {1045, 1130, 1251, 1524, 1698, 1820, 1862, 2059, 3118}))
     return Named(OUTBOX_BAD_CONFIG, number, "", message,
-                 "correct 'user' and 'password', or the user's rights and 'tls'");
+                 "correct 'user' and 'password', or the user's privileges and 'tls'");
   if (number == 1049) return Named(OUTBOX_BAD_CONFIG, number, "", message, "correct 'database'");
   // The server also reports 1044 if the database does not exist.
   if (number == 1044)

@@ -44,7 +44,7 @@ constexpr const char* kTriggersSql = R"(select 'warning', '[shown]', trigger_nam
   lower(concat(action_timing, ' ', event_manipulation)),
   case when action_timing = 'BEFORE' and event_manipulation = 'INSERT' then 'its changes to a row are sent'
     else 'an error in it makes the write fail' end,
-  concat('drop trigger if exists `', trigger_schema, '`.`', trigger_name, '`; -- unless it never fails')
+  concat('drop trigger if exists `', trigger_schema, '`.`', trigger_name, '`; -- not necessary if the trigger can never fail and its changes, if any, are intended')
 from information_schema.triggers where event_object_schema = [schema] and event_object_table = '[table]'
   and event_manipulation in ([writes]) order by trigger_name)";
 
@@ -118,7 +118,7 @@ from information_schema.columns where table_schema = [schema] and table_name = '
 
 constexpr const char* kRunOutSql = R"(select 'warning', '[shown]', l.last, l.most, if(l.most < 9223372036854775807,
   'alter table [quoted] modify column id bigint not null auto_increment;',
-  'stop the writers, let the relay empty the outbox, stop the relay, then run truncate table [quoted];')
+  'stop the writers, let the relay empty the outbox, stop the relay, check that no row is left, then run truncate table [quoted];')
 from (select t.auto_increment as last, case c.data_type when 'int' then 2147483647 when 'mediumint' then 8388607
     when 'smallint' then 32767 when 'tinyint' then 127 else 9223372036854775807 end *
     if(c.column_type like '%unsigned%' and c.data_type <> 'bigint', 2, 1) as most

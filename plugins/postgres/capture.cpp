@@ -377,10 +377,10 @@ sql::CaptureState LookAtCapture(sql::Statements& db, const sql::Tables& tables) 
         In(tables, "alter table {event} no force row level security;"));
   if (row[8])
     add(true,
-        "table " + tables.event + ": " + *row[8] + ": a column of " + source +
-            " has another type than when its copies were created",
-        "for the payload run: outbox-relay migrate (with --rewrite-events if the outbox is not empty); for another"
-        " column let the relay deliver the backlog, drop the copies of the column from " +
+        "table " + tables.event + ": " + *row[8] + ": the type of a column of " + source +
+            " has changed since its copies in " + tables.event + " were created",
+        "if it is the payload column, run: outbox-relay migrate (with --rewrite-events if the outbox is not empty); for"
+        " any other column, let the relay deliver the backlog, then drop the copies of the column from " +
             tables.event + " and " + tables.dead + ", and run: outbox-relay migrate");
   if (row[9])
     add(true,

@@ -8,8 +8,8 @@
 
 namespace outbox::postgres {
 
-// The SQLSTATEs of a wait for a lock, and of a statement, that exceeded its time limit. kStatementTimeout is also the
-// SQLSTATE of a statement that was cancelled.
+// PostgreSQL reports these SQLSTATEs when a wait for a lock or a statement exceeds its time limit. It also reports
+// kStatementTimeout when a statement is cancelled.
 inline constexpr const char* kLockTimeout = "55P03";
 inline constexpr const char* kStatementTimeout = "57014";
 

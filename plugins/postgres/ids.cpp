@@ -74,7 +74,7 @@ from id where type in ('integer', 'smallint'))";
 constexpr const char* kRunOutSql = R"([sequence]
 select 'warning', '[shown]', l.last, l.most, case when l.most < 9223372036854775807
   then 'alter table [quoted] alter column id type bigint; alter sequence ' || s.name || ' as bigint no maxvalue;'
-  else 'stop the writers, let the relay empty the outbox, stop the relay, then run alter sequence ' || s.name || ' restart;' end
+  else 'stop the writers, let the relay empty the outbox, stop the relay, check that no row is left, then run alter sequence ' || s.name || ' restart;' end
 from sequence s cross join id cross join lateral (select
   case when has_sequence_privilege(s.seqrelid, 'select, usage') then pg_sequence_last_value(s.seqrelid) end as last,
   least(s.seqmax, case id.type when 'integer' then 2147483647 when 'smallint' then 32767 else s.seqmax end) as most) l

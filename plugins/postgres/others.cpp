@@ -34,7 +34,7 @@ select 'warning', t.shown, quote_ident(g.tgname),
     when g.tgtype & 8 <> 0 then 'if its function returns NULL, as with "return new", a delivered row stays'
     else 'if its function returns NULL, nothing is written, and its changes to a row are sent' end,
   'drop trigger ' || quote_ident(g.tgname) || ' on ' || t.quoted ||
-    '; -- unless its function always returns OLD for a delete and NEW for an insert, and never fails'
+    '; -- not necessary if its function always returns OLD for a delete and NEW for an insert, and can never fail'
 from tree t join pg_trigger g on g.tgrelid = t.oid
 where not g.tgisinternal and g.tgenabled in ('O', 'A') and g.tgparentid = 0
   and g.tgtype & case t.kind when 'event' then 12 else 28 end <> 0

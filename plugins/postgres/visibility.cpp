@@ -5,9 +5,9 @@
 namespace outbox::postgres {
 namespace {
 
-// A transaction is watched only if its ids may begin more than this number of ids below the cursor. If they begin
-// closer to the cursor, covering the range costs less than the second read that is necessary when a watched transaction
-// ends.
+// Distance in row ids. A transaction is watched only if it may have drawn row ids more than kFar below the cursor. For a
+// smaller distance, reading that range again costs less than the second read that is necessary when a watched
+// transaction ends.
 constexpr long long kFar = 20'000;
 
 // Returns true if pg_locks shows the transaction as a prepared one, without its session. It does so for every prepared

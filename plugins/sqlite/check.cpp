@@ -108,7 +108,7 @@ class Check final : public sql::Check {
     const auto folder = std::filesystem::absolute(path_).parent_path();
     if (access(folder.c_str(), W_OK) != 0)
       Add(true, "the folder " + folder.string() + " is not writable for this user: SQLite creates its log files there",
-          "chown or chmod the folder");
+          "make the folder writable for this user, with chown or chmod");
     return {};
   }
 

@@ -63,7 +63,7 @@ constexpr const char* kStrictSql =
   and type = 'table' and '[kind]' in ('event', 'dead') and lower(rtrim(sql)) like '%)%strict')";
 
 constexpr const char* kRunOutSql = R"(select 'warning', '[shown]', cast(seq as text), '9223372036854775807',
-  'stop the writers, let the relay empty the outbox, stop the relay, then run update sqlite_sequence set seq = 0 where name = ''[table]'';'
+  'stop the writers, let the relay empty the outbox, stop the relay, check that no row is left, then run update sqlite_sequence set seq = 0 where name = ''[table]'';'
 from sqlite_sequence where name = '[table]' collate nocase and '[kind]' = 'event' and seq > 9223372036854775807 / 10 * 8)";
 
 // Gives rows with ids below 1 new ids: the script deletes the rows and inserts them again. An error rolls back only the
@@ -128,8 +128,10 @@ void FindTriggers(Connection& db, const std::string& table, bool outbox, std::ve
     const char* follows = certain               ? "raise(ignore) suppresses the write without an error"
                           : trigger.MayIgnore() ? "if it calls raise(ignore), the write is suppressed without an error"
                                                 : "an error in it makes the write fail";
-    findings.push_back(sql::FindingOf(sql::kTrigger, {certain ? "error" : "warning", table, row[0], when, follows,
-                                                      drop + (certain ? "" : " -- unless it never fails")}));
+    findings.push_back(sql::FindingOf(
+        sql::kTrigger,
+        {certain ? "error" : "warning", table, row[0], when, follows,
+         drop + (certain ? "" : " -- not necessary if the trigger can neither fail nor suppress a write")}));
   }
 }
 

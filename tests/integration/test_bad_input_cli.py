@@ -217,7 +217,7 @@ class EmitTest(CommandTest):
             line = json.dumps({"topic": topic, "type": "t", "payload": 1}) + "\n"
             ended = outbox_relay("emit", "-c", file, text=line)
             self.assertEqual(ended.returncode, 1, topic)
-            self.assertRegex(ended.stderr, '^outbox-relay: stdin, line 1: "topic": .*; nothing is committed\n$')
+            self.assertRegex(ended.stderr, '^outbox-relay: stdin, line 1: "topic": .*; no earlier line is committed\n$')
         self.assertEqual(outbox_relay("emit", "-c", file, text=self.LINE).returncode, 0)
         self.assertEqual(outbox_relay("emit", "-c", self.write(GOOD), text=line).returncode, 0, "Kafka is not asked")
 

@@ -124,7 +124,7 @@ class ModelStore {
   [[nodiscard]] Marked ReserveMarked(RelayId relay, Time reserve, std::uint32_t limit, bool without_retries,
                                      const OutstandingRows& outstanding);
   bool ReleaseMarked(std::uint64_t token, const std::vector<Row>& rows);
-  // True if no other relay holds a mark on the row, also if the row is gone.
+  // True if no other relay holds a mark on the row, even if the row is gone.
   [[nodiscard]] bool IsFreeFor(RowId row, RelayId relay) const;
 
   // ---- the operator ----

@@ -61,7 +61,7 @@ std::vector<Scenario> Make() {
        .events = 400,
        .keys = 40,
        .lanes = 8,
-       .backoff_us = 200'000,  // Long, so that it is noticed if a refusal is treated as an outage.
+       .backoff_us = 200'000,  // This is long, so that it is noticed if a refusal is treated as an outage.
        .no_key = 0.2,
        .poison = 0.15,
        .unblock = 0.05},

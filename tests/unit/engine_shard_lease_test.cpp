@@ -266,7 +266,7 @@ TEST_CASE("a shard that stops is renewed and drained, and nothing begins any mor
   });
 }
 
-TEST_CASE("a slow start belongs to its token, also if the same token is gained again") {
+TEST_CASE("a slow start belongs to its token, even if the same token is gained again") {
   Play<LeaseScript>({
       {"the same token",
        {{"hold 7 100 slow", "begins: holding 7 until 100 slow"},

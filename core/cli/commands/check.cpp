@@ -265,7 +265,7 @@ void Declare(Command& command, Options& options) {
       "Checks the configuration, the addresses at which to listen, the plugin, the connection, tables and grants,\n"
       "Kafka, the permission to produce, and the topics given with --topic. Changes nothing without --create-topics.\n"
       "Exit code 0 = a relay can run; warnings do not count. 78 = the configuration, the plugin or the tables must be\n"
-      "corrected. 1 = Kafka refuses something.\n"
+      "corrected. 1 = the database or Kafka does not answer, Kafka refuses something, or a topic is missing.\n"
       "\n"
       "Examples:\n"
       "  outbox-relay check -c relay.json\n"

@@ -64,7 +64,7 @@ int Emit(const Options& options) {
   std::uint64_t line_number = 0, events = 0, committed_line = 0;
   const auto stop = [&](outbox_code code, const std::string& what) {
     return Report({code, fmt::format("stdin, {}; {}", what,
-                                     committed_line == 0 ? "nothing is committed"
+                                     committed_line == 0 ? "no earlier line is committed"
                                                          : fmt::format("committed up to line {}", committed_line))});
   };
   const auto commit = [&]() -> Status {
@@ -84,8 +84,8 @@ int Emit(const Options& options) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     auto event = ParseEventLine(line, headers);
     if (!event.ok()) return stop(OUTBOX_BAD_DATA, fmt::format("line {}: {}", line_number, event.status().text()));
-    // A bad topic name is refused before the event is inserted: the relay refuses such an event with the same text, and
-    // later events of its key wait.
+    // A bad topic name is refused before the event is inserted: the relay would refuse such an event with the same text,
+    // and later events of its key would wait.
     const auto bad = to_kafka ? BadTopicName(event->topic) : std::nullopt;
     if (bad) return stop(OUTBOX_BAD_DATA, fmt::format("line {}: \"topic\": {}", line_number, *bad));
     batch.push_back(std::move(*event));

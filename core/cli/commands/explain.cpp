@@ -86,7 +86,7 @@ int ExplainKey(const Outbox& outbox, const Options& options) {
     json.Set("explanation", diagnosis->json);
     if (!options.json) Print(*diagnosis);
   } else if (!options.json) {
-    std::cout << fmt::format("no event of key \"{}\" is in the outbox: {}\n", key, kNoTrace);
+    std::cout << fmt::format("no event of key \"{}\" is in the outbox. An expected event {}\n", key, kNoTrace);
   }
   std::cout << (options.json ? json.Dump(Json::NotUtf8::kReplace) + '\n' : listed) << std::flush;
   return kOk;

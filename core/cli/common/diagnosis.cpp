@@ -66,7 +66,7 @@ class Explainer {
       return Done();
     }
     out_.json = Json::Object({{"event_id", event_id}, {"state", StateWord(OUTBOX_STATE_ABSENT)}, {"why", "no_trace"}});
-    Say(fmt::format("event {} is not in the outbox and not dead: {}", Escape(event_id), kNoTrace));
+    Say(fmt::format("event {} is neither in the outbox nor a dead letter. It {}", Escape(event_id), kNoTrace));
     // The likeliest mistake is that a key was given in place of an event id.
     for (const std::uint32_t from : {OUTBOX_FROM_OUTBOX, OUTBOX_FROM_DEAD}) {
       const auto of_key = First({.from = from, .key = event_id, .max = 1});
@@ -226,7 +226,7 @@ class Explainer {
     Say(fmt::format("shard {} has no owner: no relay delivers its events{}", number, last));
     out_.fixes = {
         "start a relay: outbox-relay run",
-        "or, if relays are running, see their logs for the reason why none owns this shard: outbox-relay status"};
+        "or, if `outbox-relay status` shows live relays, see their logs for the reason why none owns this shard"};
     return Holder::kNobody;
   }
 

@@ -9,11 +9,11 @@
 
 namespace outbox::cli {
 
-// A text for an event that the outbox does not contain: it lists the possible reasons, which the outbox cannot
-// distinguish.
+// The end of a sentence whose subject is an event that the outbox does not contain. It lists the possible reasons, which
+// the outbox cannot distinguish.
 inline constexpr const char* kNoTrace =
-    "delivered and removed, discarded, rolled back, not committed yet or never inserted; the outbox keeps no trace "
-    "that would distinguish these cases";
+    "may have been delivered and removed, discarded, rolled back, not yet committed, or never inserted; the outbox "
+    "keeps no trace that distinguishes these cases";
 
 struct Diagnosis {
   util::Json json;  // The explanation for programs. Its "why" is one of the words in diagnosis.cpp, which never change.

@@ -29,7 +29,7 @@ struct DemoRecord {
 struct DemoVerdict {
   std::uint64_t delivered = 0;  // Committed events that are in the topics.
   std::uint64_t lost = 0;       // Committed events that are not in the topics.
-  std::uint64_t twice = 0;      // Records of events that already had one.
+  std::uint64_t twice = 0;      // Duplicates: further records of an event that already has a record in its topic.
   std::uint64_t ghosts = 0;     // Records of events that were rolled back.
   std::uint64_t strangers = 0;  // Records of events that the application never wrote.
   std::uint64_t altered = 0;    // Records that differ from their event in topic, key, payload or headers.

@@ -95,8 +95,10 @@ class Verification {
     shaper_ = std::move(*shaper);
     if (Status found = FindIdHeader(*columns); !found.ok()) return found;
     if (!request_.prefix.empty() && !outbox_->config.record.topic.value_or("").starts_with(request_.prefix))
-      return {OUTBOX_BAD_CONFIG, "/record/topic does not begin with the prefix \"" + request_.prefix +
-                                     "\": in a rehearsal the relay's topics are the connector's with this prefix"};
+      return {OUTBOX_BAD_CONFIG,
+              "/record/topic does not begin with the prefix \"" + request_.prefix +
+                  "\": in a rehearsal the relay's topics are the connector's with this prefix; add the "
+                  "prefix to /record/topic"};
     if (request_.remove_delivered)
       if (Status alone = RequireNoRelay(); !alone.ok()) return alone;
     const kafka::Settings settings = kafka::ToSettings(outbox_->config);

@@ -60,7 +60,7 @@ namespace outbox {
   return count;
 }
 
-// Returns true if `bytes` is UTF-8, also if it is empty.
+// Returns true if `bytes` is UTF-8, or if it is empty.
 [[nodiscard]] inline bool IsUtf8(std::string_view bytes) { return CountCharacters(bytes).has_value(); }
 
 // Returns true if `bytes` is UTF-8 without NUL: every text column of every supported database stores it unchanged.

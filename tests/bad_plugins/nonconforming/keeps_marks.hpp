@@ -1,4 +1,5 @@
-// A plugin that leaves the mark on a row unchanged when it records a failure with the disposition kOf.
+// A faulty plugin: when it records a failure whose disposition is the template argument, it does not change the row's
+// reservation (RowMark).
 #pragma once
 
 #include "good.hpp"

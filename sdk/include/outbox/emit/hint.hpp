@@ -78,7 +78,8 @@ class Hint {
     wanted.ai_flags = AI_NUMERICSERV;
     wanted.ai_socktype = SOCK_DGRAM;
     if (const int wrong = getaddrinfo(host.c_str(), text.c_str() + colon + 1, &wanted, &raw); wrong != 0)
-      refuse(std::string(gai_strerror(wrong)) + "; it must be HOST:PORT");
+      refuse("cannot resolve host \"" + host + "\": " + gai_strerror(wrong) +
+             "; expected a host name that resolves, or an IP address");
     const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> found(raw, freeaddrinfo);
     Relay relay{Socket(found->ai_family)};
     if (relay.socket.number < 0)
