@@ -445,7 +445,8 @@ TEST_CASE("the trigger waits for writers of the table for a moment only, and the
   const Error error = Caught([&] { Migrate<postgres::Adapter>(config, {}, Millis(6000)); });
   CHECK(error.code == OUTBOX_TIMEOUT);
   INFO(error.what());
-  CHECK(std::string(error.what()).find("belongs to process " + fresh.app("select pg_backend_pid()")) != std::string::npos);
+  CHECK(std::string(error.what()).find("belongs to process " + fresh.app("select pg_backend_pid()")) !=
+        std::string::npos);
   fresh.app("commit");
   CHECK(fresh.app("select count(*) from pg_tables where tablename like 'box\\_capture%'") == "0");
   Migrate<postgres::Adapter>(config, {}, Millis(5000));

@@ -179,7 +179,8 @@ TEST_CASE("a table in a later schema of the search path has its companion tables
   CHECK(relay.Heartbeat().owned.size() == 1);
   Application printed;
   printed("set search_path = first, public");
-  CHECK(printed.Try(postgres::Adapter::PrintSchema(*Configured(), {})).find("is not in the schema") != std::string::npos);
+  CHECK(printed.Try(postgres::Adapter::PrintSchema(*Configured(), {})).find("is not in the schema") !=
+        std::string::npos);
   printed("rollback; set search_path = public; create temporary table outbox_meta (version integer)");
   CHECK(printed.Try(postgres::Adapter::PrintSchema(*Configured(), {})).find("temporary tables") != std::string::npos);
   fresh.app("drop schema first cascade");

@@ -70,7 +70,7 @@ typedef struct {
   /* The plugin's sizeof(outbox_event). */
   uint32_t event_size;
   const outbox_event* event;
-  /* Size of the payload in bytes, also if the payload itself was not requested; -1 = the record is a tombstone. */
+  /* Size of the payload in bytes, even if the payload itself was not requested; -1 = the record is a tombstone. */
   int64_t payload_size;
   /* An OUTBOX_STATE_... value. */
   int32_t state;

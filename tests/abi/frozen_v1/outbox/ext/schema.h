@@ -50,12 +50,12 @@ typedef struct {
   outbox_code (*apply)(outbox_session*, const outbox_schema_options*, const outbox_call*, outbox_error*);
   /* Examines tables, columns, version, sequence, privileges and objects that others have added; changes nothing. Calls
    * finding() once for each result, with its OUTBOX_FINDING_... value, the problem, and the SQL or the sentence that
-   * fixes it, which may be empty. It returns OUTBOX_OK also if there are findings. Thread: [session] */
+   * fixes it, which may be empty. It returns OUTBOX_OK even if there are findings. Thread: [session] */
   outbox_code (*check)(outbox_session*, const outbox_call*, void* ctx,
                        void (*finding)(void* ctx, int32_t severity, outbox_bytes what, outbox_bytes fix),
                        outbox_error*);
-  /* Calls change() once for each change that apply() would make, with a phrase for people such as "add column t.c". It
-   * changes nothing, and returns OUTBOX_OK also if apply() would refuse a change. May be NULL. Thread: [session] */
+  /* Calls change() once for each change that apply() would make, with a human-readable phrase such as "add column t.c".
+   * It changes nothing, and returns OUTBOX_OK even if apply() would refuse a change. May be NULL. Thread: [session] */
   outbox_code (*plan)(outbox_session*, const outbox_schema_options*, const outbox_call*, void* ctx,
                       void (*change)(void* ctx, outbox_bytes what), outbox_error*);
 } outbox_schema_v1;
