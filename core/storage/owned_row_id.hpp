@@ -14,7 +14,7 @@ namespace outbox::storage {
 class OwnedRowId {
  public:
   OwnedRowId() = default;
-  OwnedRowId(const RowId& id) {
+  OwnedRowId(const RowId& id) {  // NOLINT(google-explicit-constructor)
     if (id.IsNumber())
       id_ = id.number();
     else
@@ -26,7 +26,7 @@ class OwnedRowId {
     if (const auto* number = std::get_if<std::int64_t>(&id_)) return *number;
     return std::get<std::string>(id_);
   }
-  operator RowId() const { return View(); }
+  operator RowId() const { return View(); }  // NOLINT(google-explicit-constructor)
   [[nodiscard]] std::string ToText() const { return View().ToText(); }
 
   // Parses a text that RowId::ToText has printed. `is_number` is true if the store declares numbers as row ids. Returns

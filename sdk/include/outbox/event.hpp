@@ -44,11 +44,14 @@ inline outbox_bytes Raw(const Bytes& v) { return v ? Raw(*v) : outbox_bytes{null
 class RowId {
  public:
   constexpr RowId() = default;
+  // An adapter passes the id that it has, without naming the form: the constructors are implicit.
+  // NOLINTBEGIN(google-explicit-constructor)
   template <std::integral T>
   constexpr RowId(T number) : number_(static_cast<std::int64_t>(number)) {}
   constexpr RowId(std::string_view bytes) : bytes_(bytes.data() != nullptr ? bytes : std::string_view("")) {}
   RowId(const std::string& bytes) : bytes_(bytes) {}
   constexpr RowId(const char* bytes) : bytes_(bytes) {}
+  // NOLINTEND(google-explicit-constructor)
 
   [[nodiscard]] constexpr bool IsNumber() const { return bytes_.data() == nullptr; }
   // Returns the number; 0 if the id consists of bytes.
