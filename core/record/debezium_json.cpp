@@ -1,305 +1,27 @@
 #include "record/debezium_json.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <deque>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
 #include "record/column_text.hpp"
 #include "record/compact_json.hpp"
 #include "record/java_number.hpp"
+#include "record/json_document.hpp"
 
 namespace outbox::record {
 namespace {
 
-constexpr std::uint32_t kNone = UINT32_MAX;
-constexpr std::size_t kMaxDigits = 1000;  // Largest number of digits of a number, as in Jackson.
-constexpr std::size_t kFewMembers = 16;   // Objects with at most this many members are searched linearly.
 // Limit for the number of comparisons of names and shapes in a document. A document that needs more comparisons is
 // treated like a document that stops the connector.
 constexpr std::size_t kMaxComparisons = 1'000'000;
 constexpr std::string_view kRoot = "payload";  // Name of the derived schema.
 
-enum class Kind : std::uint8_t { kNull, kTrue, kFalse, kInt32, kInt64, kBigInteger, kDouble, kString, kArray, kObject };
-
-bool IsNumber(Kind kind) { return kind >= Kind::kInt32 && kind <= Kind::kDouble; }
-
-// A value of the document.
-struct Node {
-  Kind kind = Kind::kNull;
-  bool escaped = false;                       // For a string: true if it contains escapes.
-  std::string_view text;                      // Text of a number, or of a string between its quotes.
-  std::string_view name;                      // For a member of an object: its name, decoded.
-  std::uint32_t first = kNone, next = kNone;  // Index of the first child, and of the next sibling.
-};
-
-// Decodes the text between the quotes of a JSON string and appends it. Returns false if it contains an unpaired
-// surrogate, which has no UTF-8.
-bool Decode(std::string_view inside, std::string& to) {
-  const auto unit = [&inside](std::size_t i) {
-    unsigned value = 0;
-    std::from_chars(inside.data() + i, inside.data() + i + 4, value, 16);
-    return value;
-  };
-  const auto put = [&to](unsigned code) {
-    if (code < 0x80) {
-      to += static_cast<char>(code);
-      return;
-    }
-    if (code < 0x800) {
-      to += static_cast<char>(0xC0 | code >> 6);
-    } else {
-      if (code < 0x10000) {
-        to += static_cast<char>(0xE0 | code >> 12);
-      } else {
-        to += static_cast<char>(0xF0 | code >> 18);
-        to += static_cast<char>(0x80 | (code >> 12 & 0x3F));
-      }
-      to += static_cast<char>(0x80 | (code >> 6 & 0x3F));
-    }
-    to += static_cast<char>(0x80 | (code & 0x3F));
-  };
-  for (std::size_t i = 0; i < inside.size(); ++i) {
-    if (inside[i] != '\\') {
-      to += inside[i];
-      continue;
-    }
-    const char c = inside[++i];
-    if (c != 'u') {
-      constexpr std::string_view kLetters = "bfnrt", kStandFor = "\b\f\n\r\t";
-      const std::size_t letter = kLetters.find(c);
-      to += letter == std::string_view::npos ? c : kStandFor[letter];
-      continue;
-    }
-    unsigned code = unit(i + 1);
-    i += 4;
-    if (code >= 0xDC00 && code <= 0xDFFF) return false;
-    if (code >= 0xD800 && code <= 0xDBFF) {
-      if (inside.substr(i + 1, 2) != "\\u") return false;
-      const unsigned low = unit(i + 3);
-      if (low < 0xDC00 || low > 0xDFFF) return false;
-      code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
-      i += 6;
-    }
-    put(code);
-  }
-  return true;
-}
-
-// The first JSON document of a text, in the form of the tree that Jackson makes of it: of two members with the same
-// name, the last value is kept in the place of the first.
-class Document {
- public:
-  // Returns false if the text does not begin with a JSON document. Text after the document is ignored.
-  bool Parse(std::string_view text) {
-    at_ = text.data();
-    end_ = at_ + text.size();
-    const auto root = Value(0);
-    size_ = static_cast<std::size_t>(at_ - text.data());
-    return root.has_value();
-  }
-  [[nodiscard]] const Node& operator[](std::uint32_t i) const { return nodes_[i]; }
-  [[nodiscard]] const Node& root() const { return nodes_[root_]; }
-  [[nodiscard]] std::size_t size() const { return size_; }  // Size of the document's text in bytes.
-  // Returns true if the name of a member contains an unpaired surrogate.
-  [[nodiscard]] bool odd_name() const { return odd_name_; }
-
- private:
-  std::uint32_t Add(Node node) {
-    nodes_.push_back(node);
-    return static_cast<std::uint32_t>(nodes_.size() - 1);
-  }
-
-  void SkipBlanks() {
-    while (at_ != end_ && (*at_ == ' ' || *at_ == '\n' || *at_ == '\r' || *at_ == '\t')) ++at_;
-  }
-  bool Take(char c) {
-    SkipBlanks();
-    if (at_ == end_ || *at_ != c) return false;
-    ++at_;
-    return true;
-  }
-
-  // Parses a value and returns the index of its node. `depth` is the number of brackets around it.
-  std::optional<std::uint32_t> Value(std::size_t depth) {
-    SkipBlanks();
-    if (at_ == end_) return std::nullopt;
-    switch (*at_) {
-      case '{':
-        return depth == kMaxJsonDepth ? std::nullopt : Object(depth);
-      case '[':
-        return depth == kMaxJsonDepth ? std::nullopt : Array(depth);
-      case '"': {
-        Node node;
-        node.kind = Kind::kString;
-        if (!String(node.text, node.escaped)) return std::nullopt;
-        return Add(node);
-      }
-      case 't':
-        return Word("true", Kind::kTrue);
-      case 'f':
-        return Word("false", Kind::kFalse);
-      case 'n':
-        return Word("null", Kind::kNull);
-      default:
-        return Number();
-    }
-  }
-
-  std::optional<std::uint32_t> Word(std::string_view word, Kind kind) {
-    if (!std::string_view(at_, static_cast<std::size_t>(end_ - at_)).starts_with(word)) return std::nullopt;
-    at_ += word.size();
-    Node node;
-    node.kind = kind;
-    return Add(node);
-  }
-
-  std::size_t Digits() {
-    const char* const begin = at_;
-    while (at_ != end_ && *at_ >= '0' && *at_ <= '9') ++at_;
-    return static_cast<std::size_t>(at_ - begin);
-  }
-
-  std::optional<std::uint32_t> Number() {
-    const char* const begin = at_;
-    if (*at_ == '-') ++at_;
-    const bool zero = at_ != end_ && *at_ == '0';
-    std::size_t digits = Digits();
-    if (digits == 0 || (zero && digits > 1)) return std::nullopt;
-    Node node;
-    node.kind = Kind::kInt64;
-    if (at_ != end_ && *at_ == '.') {
-      ++at_;
-      const std::size_t fraction = Digits();
-      if (fraction == 0) return std::nullopt;
-      digits += fraction;
-      node.kind = Kind::kDouble;
-    }
-    if (at_ != end_ && (*at_ == 'e' || *at_ == 'E')) {
-      ++at_;
-      if (at_ != end_ && (*at_ == '+' || *at_ == '-')) ++at_;
-      const std::size_t power = Digits();
-      if (power == 0) return std::nullopt;
-      digits += power;
-      node.kind = Kind::kDouble;
-    }
-    if (digits > kMaxDigits) return std::nullopt;
-    node.text = {begin, static_cast<std::size_t>(at_ - begin)};
-    if (node.kind != Kind::kDouble) {
-      std::int64_t number = 0;
-      if (std::from_chars(begin, at_, number).ec != std::errc())
-        node.kind = Kind::kBigInteger;
-      else if (number >= INT32_MIN && number <= INT32_MAX)
-        node.kind = Kind::kInt32;
-    }
-    return Add(node);
-  }
-
-  bool String(std::string_view& inside, bool& escaped) {
-    const char* const begin = ++at_;
-    for (; at_ != end_; ++at_) {
-      const auto c = static_cast<unsigned char>(*at_);
-      if (c < 0x20) return false;
-      if (c == '"') {
-        inside = {begin, static_cast<std::size_t>(at_ - begin)};
-        ++at_;
-        return true;
-      }
-      if (c != '\\') continue;
-      escaped = true;
-      if (++at_ == end_) return false;
-      if (*at_ == 'u') {
-        for (int i = 0; i < 4; ++i)
-          if (++at_ == end_ || std::string_view("0123456789abcdefABCDEF").find(*at_) == std::string_view::npos)
-            return false;
-      } else if (std::string_view("\"\\/bfnrt").find(*at_) == std::string_view::npos) {
-        return false;
-      }
-    }
-    return false;
-  }
-
-  std::optional<std::uint32_t> Array(std::size_t depth) {
-    ++at_;
-    Node node;
-    node.kind = Kind::kArray;
-    const std::uint32_t place = Add(node);
-    if (depth == 0) root_ = place;
-    if (Take(']')) return place;
-    std::uint32_t last = kNone;
-    do {
-      const auto element = Value(depth + 1);
-      if (!element) return std::nullopt;
-      (last == kNone ? nodes_[place].first : nodes_[last].next) = *element;
-      last = *element;
-    } while (Take(','));
-    return Take(']') ? std::optional(place) : std::nullopt;
-  }
-
-  std::optional<std::uint32_t> Object(std::size_t depth) {
-    ++at_;
-    Node node;
-    node.kind = Kind::kObject;
-    const std::uint32_t place = Add(node);
-    if (depth == 0) root_ = place;
-    if (Take('}')) return place;
-    std::vector<std::uint32_t> members;
-    std::unordered_map<std::string_view, std::size_t> by_name;  // Used if there are many members.
-    do {
-      SkipBlanks();
-      if (at_ == end_ || *at_ != '"') return std::nullopt;
-      std::string_view name;
-      bool escaped = false;
-      if (!String(name, escaped) || !Take(':')) return std::nullopt;
-      if (escaped) {
-        std::string& decoded = names_.emplace_back();
-        odd_name_ = !Decode(name, decoded) || odd_name_;
-        name = decoded;
-      }
-      const auto value = Value(depth + 1);
-      if (!value) return std::nullopt;
-      nodes_[*value].name = name;
-      Put(members, by_name, *value);
-    } while (Take(','));
-    if (!Take('}')) return std::nullopt;
-    nodes_[place].first = members.front();
-    for (std::size_t i = 0; i + 1 < members.size(); ++i) nodes_[members[i]].next = members[i + 1];
-    nodes_[members.back()].next = kNone;
-    return place;
-  }
-
-  void Put(std::vector<std::uint32_t>& members, std::unordered_map<std::string_view, std::size_t>& by_name,
-           std::uint32_t value) {
-    const std::string_view name = nodes_[value].name;
-    if (members.size() <= kFewMembers) {
-      const auto same =
-          std::find_if(members.begin(), members.end(), [&](std::uint32_t m) { return nodes_[m].name == name; });
-      if (same != members.end()) {
-        *same = value;
-        return;
-      }
-      members.push_back(value);
-      return;
-    }
-    if (by_name.empty())
-      for (std::size_t i = 0; i < members.size(); ++i) by_name.emplace(nodes_[members[i]].name, i);
-    const auto [same, fresh] = by_name.emplace(name, members.size());
-    if (fresh)
-      members.push_back(value);
-    else
-      members[same->second] = value;
-  }
-
-  const char *at_ = nullptr, *end_ = nullptr;
-  std::vector<Node> nodes_;
-  std::deque<std::string> names_;
-  std::uint32_t root_ = 0;
-  std::size_t size_ = 0;
-  bool odd_name_ = false;
-};
+using Kind = JsonNode::Kind;
+using Node = JsonNode;
+constexpr std::uint32_t kNone = JsonNode::kNone;
 
 // A schema of Kafka Connect.
 struct Schema {
@@ -325,7 +47,7 @@ enum class Outcome : std::uint8_t {
 // Derives the schema of a document and writes the document according to it.
 class Expander {
  public:
-  Expander(const Document& document, const Expansion& how) : document_(document), how_(how) {}
+  Expander(const JsonDocument& document, const Expansion& how) : document_(document), how_(how) {}
 
   Outcome Run(std::string& to) {
     const Node& root = document_.root();
@@ -426,7 +148,7 @@ class Expander {
   }
 
   static bool IsSameKind(const Node& a, const Node& b) {
-    if (IsNumber(a.kind) && IsNumber(b.kind)) return TypeOf(a.kind) == TypeOf(b.kind);
+    if (a.IsNumber() && b.IsNumber()) return TypeOf(a.kind) == TypeOf(b.kind);
     const auto plain = [](Kind kind) { return kind == Kind::kFalse ? Kind::kTrue : kind; };
     return plain(a.kind) == plain(b.kind);
   }
@@ -559,7 +281,7 @@ class Expander {
       return true;
     }
     decoded_.clear();
-    if (!Decode(node.text, decoded_)) return false;
+    if (!DecodeJsonString(node.text, decoded_)) return false;
     AppendJsonString(decoded_, to);
     return true;
   }
@@ -627,7 +349,7 @@ class Expander {
     return true;
   }
 
-  const Document& document_;
+  const JsonDocument& document_;
   const Expansion& how_;
   std::deque<Schema> schemas_;
   bool is_text_ = false, stops_ = false;
@@ -645,7 +367,7 @@ void AppendAsDebezium(std::string_view json, const Expansion& how, std::string& 
     AppendJsonString(json, to);
     to += how.text_suffix;
   };
-  Document document;
+  JsonDocument document;
   if ((!json.starts_with('{') && !json.starts_with('[')) || !document.Parse(json)) return as_text();
   switch (Expander(document, how).Run(to)) {
     case Outcome::kSame:
